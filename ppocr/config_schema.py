@@ -1,0 +1,78 @@
+"""The keys of a configuration that do not belong to a registered component: top level and ``Global``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+TOP_LEVEL_SECTIONS: dict[str, str] = {
+    "Global": "what concerns the whole run",
+    "Architecture": "model_type, algorithm and the parts of the network",
+    "Loss": "the loss",
+    "Optimizer": "optimizer, learning-rate schedule (`lr`), regularizer and clipping",
+    "PostProcess": "from network output to results",
+    "Metric": "what evaluation computes",
+    "Train": "dataset, loader and sampler of training",
+    "Eval": "dataset and loader of evaluation",
+}
+"""The sections of a configuration file, each with what it holds."""
+
+
+@dataclass(frozen=True)
+class GlobalKey:
+    """One key of ``Global``.
+
+    Args:
+        type: Annotation that the value is checked against and converted to.
+        default: Value when the key is absent.
+        help: What it does, in one sentence.
+    """
+
+    type: Any
+    default: Any
+    help: str
+
+
+GLOBAL_KEYS: dict[str, GlobalKey] = {
+    "use_gpu": GlobalKey(bool | None, None, "Run on GPU; null takes a GPU if Paddle and the machine have one."),
+    "epoch_num": GlobalKey(int, 100, "Number of passes over the training data."),
+    "seed": GlobalKey(int, 1024, "Seed of data order, augmentation and initial weights."),
+    "save_model_dir": GlobalKey(str, "./output", "Folder for checkpoints, logs and the effective configuration."),
+    "pretrained_model": GlobalKey(str | None, None, "Weights to start from (weights only, training starts anew)."),
+    "checkpoints": GlobalKey(str | None, None, "Checkpoint prefix to resume from, such as ./output/latest."),
+    "min_load_share": GlobalKey(
+        float, 0.5, "Smallest share of the model's tensors that a weights file must fill, else loading is an error."
+    ),
+    "accumulation_steps": GlobalKey(int, 1, "Batches whose gradients are averaged before one optimizer step."),
+    "print_batch_step": GlobalKey(int, 10, "Log a line every so many batches."),
+    "log_smooth_window": GlobalKey(int, 20, "Number of batches over which logged losses are averaged."),
+    "log_level": GlobalKey(Literal["DEBUG", "INFO", "WARNING"], "INFO", "Smallest level that is logged."),
+    "eval_batch_step": GlobalKey(
+        int | list[int] | None, None,
+        "Evaluate every so many optimizer steps, or [start, every]; null evaluates after each epoch.",
+    ),
+    "eval_batch_epoch": GlobalKey(int | None, None, "Evaluate every so many epochs; takes the place of eval_batch_step."),
+    "save_epoch_step": GlobalKey(int, 10, "Keep a checkpoint iter_epoch_N every so many epochs; 0 keeps none."),
+    "cal_metric_during_train": GlobalKey(bool, False, "Also compute the metric on the training batch that is logged."),
+    "character_dict_path": GlobalKey(str | None, None, "Dictionary file, one character a line; null means 0-9a-z."),
+    "use_space_char": GlobalKey(bool, False, "Add the space to the charset."),
+    "max_text_length": GlobalKey(int, 25, "Longest text, in characters, that is trained on."),
+    "label_list": GlobalKey(list[str] | None, None, "Names of the classes of a direction classifier."),
+    "use_amp": GlobalKey(bool, False, "Mixed precision on GPU; on CPU a warning and float32."),
+    "amp_level": GlobalKey(Literal["O1", "O2"], "O1", "O1 casts chosen operators, O2 the whole model."),
+    "amp_dtype": GlobalKey(Literal["float16", "bfloat16"], "float16", "Half-precision type."),
+    "amp_custom_black_list": GlobalKey(list[str] | None, None, "Operators kept in float32."),
+    "amp_custom_white_list": GlobalKey(list[str] | None, None, "Operators put into half precision."),
+    "scale_loss": GlobalKey(float, 32768.0, "Initial (or, without dynamic scaling, constant) loss scale for float16."),
+    "use_dynamic_loss_scaling": GlobalKey(bool, True, "Adapt the loss scale when gradients overflow."),
+    "use_sync_bn": GlobalKey(bool, False, "Batch-norm statistics over all GPUs."),
+    "find_unused_parameters": GlobalKey(bool, False, "Data parallel option for models whose parts are not all used."),
+    "use_visualdl": GlobalKey(bool, False, "Write scalars for VisualDL to <save_model_dir>/vdl."),
+    "plugins": GlobalKey(
+        list[str] | None, None, "Modules, or .py files relative to the configuration, that register components."
+    ),
+    "model_name": GlobalKey(str | None, None, "Name written into the exported model; default: the algorithm."),
+    "save_inference_dir": GlobalKey(str | None, None, "Folder of the exported model; default <save_model_dir>/inference."),
+    "export_with_pir": GlobalKey(bool, True, "Export inference.json; false exports the older inference.pdmodel."),
+}
+"""The keys of ``Global`` with type, default and meaning."""

@@ -1,0 +1,50 @@
+"""Keys that PaddleOCR's configurations contain and that have no effect here.
+
+They are listed in this one place, accepted, and reported once per run, so that an existing configuration runs
+unchanged and its owner knows what was not used.
+"""
+
+from __future__ import annotations
+
+GLOBAL_KEYS: dict[str, str] = {
+    "debug": "no debug mode exists; use Global.log_level",
+    "distributed": "the number of processes decides",
+    "character_type": "the dictionary decides",
+    "infer_mode": "prediction is a command of its own",
+    "save_res_path": "give --output to the prediction command",
+    "infer_img": "give --image_dir to the prediction command",
+    "log_ranks": "every rank has its own log file",
+    "start_ema": "no reader exists",
+    "load_static_weights": "PaddleOCR 1.x weights are not supported",
+    "print_mem_info": "memory is always logged on GPU",
+    "uniform_output_enabled": "the output folder has one layout",
+    "d2s_train_image_shape": "training runs in dynamic graph mode",
+    "to_static": "training runs in dynamic graph mode",
+    "calc_epoch_interval": "set Global.cal_metric_during_train",
+    "infer_list": "give --image_dir to the prediction command",
+    "infer_visual_type": "no reader exists",
+    "save_visual": "no reader exists",
+    "box_format": "no reader exists",
+    "rm_symbol": "set Metric.is_filter to compare letters and digits only",
+    "training_step": "VisionLAN is not available yet",
+    "use_ema": "exponential moving averages are not available yet",
+    "ema_decay": "exponential moving averages are not available yet",
+    "num_heads": "set it at the transform that needs it",
+    "profiler_options": "use the profiling option of the training command",
+    "wandb": "set Global.loggers",
+    "use_wandb": "set Global.loggers",
+}
+"""Keys of ``Global`` (and of the top level) without effect, each with what to do instead."""
+
+COMPONENT_KEYS: dict[tuple[str, str], tuple[str, ...]] = {}
+"""``(kind, component name)`` or ``(kind, "*")`` to the argument names that are accepted without effect."""
+
+COMPONENT_KEYS.update({
+    ("transform", "*"): (),
+    ("metric", "*"): (),
+})
+
+
+def inert_component_keys(kind: str, name: str, key: str) -> bool:
+    """Tell whether `key` is accepted without effect for the component `name` of this kind."""
+    return key in COMPONENT_KEYS.get((kind, name), ()) or key in COMPONENT_KEYS.get((kind, "*"), ())
