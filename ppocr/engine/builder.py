@@ -1,0 +1,209 @@
+"""From a configuration to the objects of a run: model, data, loss, optimizer, metric."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import paddle
+
+import ppocr.postprocess
+from ppocr.charset import Charset
+from ppocr.config import Config
+from ppocr.data.loader import DataLoader, build_dataloader
+from ppocr.engine.checkpoint import check_charset, load_pretrained, resume
+from ppocr.engine.console import EvaluationLog, ProgressLog
+from ppocr.engine.device import world
+from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
+from ppocr.engine.evaluator import evaluate
+from ppocr.engine.feasibility import AlignmentCheck
+from ppocr.engine.hooks import Hook, HookList
+from ppocr.engine.precision import Precision
+from ppocr.engine.run import Progress, TrainingRun
+from ppocr.engine.visualdl_log import VisualDLLog
+from ppocr.errors import CheckpointError, ConfigError
+from ppocr.losses import build_loss
+from ppocr.metrics import build_metric
+from ppocr.modeling import build_model
+from ppocr.optimizer import build_optimizer
+from ppocr.plugins import import_plugins
+from ppocr.sections import Section, where
+from ppocr.weights import load_into, read_weights
+
+LOGGER = logging.getLogger("ppocr")
+
+
+@dataclass
+class ModelParts:
+    """The model and what belongs to it in training, evaluation and export alike.
+
+    Attributes:
+        charset: The characters that the model reads; for other tasks the default, unused.
+        transform_context: What transforms ask for (see ppocr.registry).
+    """
+
+    model: Any
+    postprocess: Any
+    charset: Charset
+    transform_context: dict[str, Any]
+
+
+def build_model_parts(config: Config) -> ModelParts:
+    """Build model, post-processing and charset; the head gets as many classes as the post-processing decodes.
+
+    Raises:
+        ConfigError: Unknown names or keys.
+        CharsetError: The dictionary cannot be used.
+    """
+    options = config["Global"]
+    import_plugins(options["plugins"], config.file.parent)
+    charset = Charset.from_config(options["character_dict_path"], options["use_space_char"])
+    context: dict[str, Any] = {"charset": charset, "max_text_length": options["max_text_length"]}
+    if options["label_list"] is not None:
+        context["label_list"] = options["label_list"]
+    postprocess = ppocr.postprocess.build_postprocess(section(config, "PostProcess"), **context)
+    model = build_model(section(config, "Architecture"), num_classes=postprocess.num_classes,
+                        max_text_length=options["max_text_length"])
+    return ModelParts(model, postprocess, charset, context)
+
+
+def build_loader(config: Config, split: Literal["Train", "Eval"], parts: ModelParts) -> DataLoader:
+    """Return the loader of ``Train`` or ``Eval``, for this rank's share of the data."""
+    rank, world_size = world()
+    return build_dataloader(
+        section(config, split), split=split, seed=config["Global"]["seed"], rank=rank, world_size=world_size,
+        transform_context=parts.transform_context,
+        check=AlignmentCheck.for_model(parts.model, parts.postprocess, _image_shape(config[split])),
+    )
+
+
+def build_evaluation(config: Config, parts: ModelParts) -> tuple[DataLoader, Any]:
+    """Return the loader of the evaluation data and the metric."""
+    return build_loader(config, "Eval", parts), build_metric(section(config, "Metric"), charset=parts.charset)
+
+
+def load_for_evaluation(config: Config, parts: ModelParts) -> str:
+    """Load ``Global.checkpoints`` or ``Global.pretrained_model`` strictly and return the path.
+
+    Raises:
+        CheckpointError: Neither is set, or the weights do not fill the model.
+        CharsetError: The checkpoint was trained with another charset.
+    """
+    options = config["Global"]
+    path = options["checkpoints"] or options["pretrained_model"]
+    if not path:
+        raise CheckpointError("no weights are named: the model would be random",
+                              expected="trained weights",
+                              cure="add -o Global.pretrained_model=output/best_accuracy (or Global.checkpoints=...)")
+    check_charset(path, parts.charset)
+    LOGGER.info("%s: %s", path, load_into(parts.model, read_weights(path), minimum_share=1.0))
+    return str(path)
+
+
+def build_training(config: Config, device: str) -> TrainingRun:
+    """Build everything that training needs, load weights or resume, and connect the hooks.
+
+    Args:
+        config: The configuration.
+        device: ``"gpu"`` or ``"cpu"``, for mixed precision.
+
+    Raises:
+        PPOCRError: With the place in the configuration that cannot be used.
+    """
+    options = config["Global"]
+    rank, world_size = world()
+    parts = build_model_parts(config)
+    network = _synchronize_batch_norm(parts.model, options, device, world_size)
+    loss = build_loss(section(config, "Loss"), charset=parts.charset)
+    train_loader = build_loader(config, "Train", parts)
+    eval_loader, metric = build_evaluation(config, parts)
+    steps_per_epoch = -(-len(train_loader) // accumulation_steps(options))
+    optimizer, schedule = build_optimizer(section(config, "Optimizer"), network, epochs=options["epoch_num"],
+                                          steps_per_epoch=steps_per_epoch)
+    precision = Precision(options, device)
+    network, optimizer = precision.decorate(network, optimizer)
+    model = _data_parallel(network, options, world_size)
+
+    def run_evaluation() -> dict[str, float]:
+        return evaluate(network, eval_loader, parts.postprocess, metric, autocast=precision.autocast)
+
+    run = TrainingRun(
+        config=config, network=network, model=model, charset=parts.charset, loss=loss, optimizer=optimizer,
+        schedule=schedule, postprocess=parts.postprocess, metric=metric, train_loader=train_loader,
+        evaluate=run_evaluation, precision=precision, hooks=HookList(_hooks(options, rank)), progress=Progress(),
+        rank=rank, world_size=world_size,
+    )
+    if options["checkpoints"]:
+        resume(run, options["checkpoints"])
+    elif options["pretrained_model"]:
+        load_pretrained(network, options["pretrained_model"], parts.charset, options["min_load_share"])
+    else:
+        LOGGER.info("Training from random weights (neither Global.pretrained_model nor Global.checkpoints is set).")
+    return run
+
+
+def section(config: Config, name: str) -> Section:
+    """Return a top-level section.
+
+    Raises:
+        ConfigError: It is missing.
+    """
+    value = config.get(name)
+    if not isinstance(value, Section):
+        raise ConfigError(f"{config.file}: the section {name} is missing", expected=f"{name}: a mapping",
+                          cure=f"add the section {name}")
+    return value
+
+
+def accumulation_steps(options: Section) -> int:
+    """Return ``Global.accumulation_steps``.
+
+    Raises:
+        ConfigError: It is smaller than 1.
+    """
+    steps = int(options["accumulation_steps"])
+    if steps < 1:
+        raise ConfigError(f"{where(options, 'accumulation_steps')} is {steps}", expected="a number of at least 1",
+                          cure="set how many batches make one optimizer step")
+    return steps
+
+
+def _hooks(options: Section, rank: int) -> list[Hook]:
+    # Evaluation comes before checkpointing, so that a checkpoint at the end of an epoch holds its result.
+    hooks: list[Hook] = [
+        ProgressLog(options["print_batch_step"], options["log_smooth_window"]),
+        EvaluationLog(),
+        PeriodicEvaluation.from_options(options),
+        Checkpointing(options["save_model_dir"], options["save_epoch_step"]),
+    ]
+    if options["use_visualdl"] and rank == 0:
+        hooks.append(VisualDLLog(Path(options["save_model_dir"]), options["print_batch_step"]))
+    return hooks
+
+
+def _synchronize_batch_norm(model: Any, options: Section, device: str, world_size: int) -> Any:
+    if not options["use_sync_bn"]:
+        return model
+    if device == "cpu":
+        LOGGER.warning("Global.use_sync_bn is true, but Paddle has synchronized batch norm on GPU only; left out.")
+        return model
+    return paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model) if world_size > 1 else model
+
+
+def _data_parallel(network: Any, options: Section, world_size: int) -> Any:
+    if world_size == 1:
+        return network
+    return paddle.DataParallel(network, find_unused_parameters=options["find_unused_parameters"])
+
+
+def _image_shape(split: Section) -> tuple[int, int] | None:
+    """Return (height, width) that the transforms of a split produce, if one of them states it."""
+    for entry in split["dataset"].get("transforms") or []:
+        for arguments in entry.values() if isinstance(entry, dict) else ():
+            if isinstance(arguments, dict) and len(arguments.get("image_shape") or ()) == 3:
+                shape = [int(side) for side in arguments["image_shape"]]
+                if shape[0] in (1, 3):
+                    return shape[1], shape[2]
+    return None

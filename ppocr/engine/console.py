@@ -1,0 +1,144 @@
+"""The lines of training on the console and in the log, and the same figures in ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from ppocr.engine.evaluator import to_numpy
+from ppocr.engine.hooks import Hook
+from ppocr.engine.run import BatchRecord, TrainingRun
+from ppocr.errors import TrainingError
+
+LOGGER = logging.getLogger("ppocr")
+
+
+class ProgressLog(Hook):
+    """Logs losses, learning rate and speed every ``Global.print_batch_step`` batches.
+
+    Losses are averaged over the last ``Global.log_smooth_window`` batches. They are read from the device only when a
+    line is due, so that logging never makes the device wait.
+    """
+
+    def __init__(self, every: int, window: int) -> None:
+        self.every = max(1, every)
+        self.window: deque[dict[str, Any]] = deque(maxlen=max(1, window))
+        self.records: list[tuple[float, float, int]] = []
+        self._pending: list[dict[str, Any]] = []
+
+    def after_step(self, run: TrainingRun) -> None:
+        """Collect the batch; log if a line is due; stop the run when the loss is not finite."""
+        record = run.last
+        assert record is not None
+        self._pending.append(record.losses)
+        self.records.append((record.data_seconds, record.step_seconds, record.samples))
+        if run.progress.batch % self.every and run.progress.batch != run.batches_per_epoch:
+            return
+        for losses in self._pending:
+            self.window.append({name: float(value) for name, value in losses.items()})
+        self._pending.clear()
+        self._require_finite(run, record)
+        self._log(run)
+        self.records.clear()
+
+    def _require_finite(self, run: TrainingRun, record: BatchRecord) -> None:
+        latest = self.window[-1]
+        if all(math.isfinite(value) for losses in self.window for value in losses.values()):
+            return
+        parts = ", ".join(f"{name} {value:g}" for name, value in latest.items())
+        samples = ", ".join(str(info) for info in record.batch["info"][:3])
+        raise TrainingError(
+            f"the loss is not finite at epoch {run.progress.epoch + 1}, batch {run.progress.batch} ({parts}); "
+            f"samples of the last batch: {samples}, ...",
+            expected="a finite loss",
+            cure="lower Optimizer.lr.learning_rate, set Optimizer.clip_norm_global, and check these labels; "
+            "the last checkpoint is kept",
+        )
+
+    def _log(self, run: TrainingRun) -> None:
+        means = {name: _mean([losses[name] for losses in self.window if name in losses]) for name in self.window[-1]}
+        data, step, samples = (sum(column) for column in zip(*self.records, strict=True))
+        count = len(self.records)
+        done = run.progress.epoch * run.batches_per_epoch + run.progress.batch
+        left = (run.epochs * run.batches_per_epoch - done) * (data + step) / count
+        lr = float(run.optimizer.get_lr())
+        figures = ", ".join(f"{name}: {value:.4f}" for name, value in means.items())
+        if "metric" in self._extra(run):
+            figures += ", " + self._extra(run)["metric"]
+        LOGGER.info(
+            "Epoch: %d/%d, Step: %d/%d, %s, lr: %s, data: %.3f s, step: %.3f s, %.1f samples/s, ETA: %s%s",
+            run.progress.epoch + 1, run.epochs, run.progress.batch, run.batches_per_epoch, figures, _short(lr),
+            data / count, step / count, samples / max(data + step, 1e-9), clock(left), _memory(),
+        )
+        write_record(run, "train", {**means, "lr": lr, "data_seconds": data / count, "step_seconds": step / count,
+                                    "samples_per_second": samples / max(data + step, 1e-9)})
+
+    def _extra(self, run: TrainingRun) -> dict[str, str]:
+        if not run.config["Global"]["cal_metric_during_train"] or run.last is None or not run.last.batch["info"]:
+            return {}
+        if "logits" not in run.last.outputs:
+            return {}
+        probabilities = {"probs": paddle.nn.functional.softmax(run.last.outputs["logits"].astype("float32"), axis=-1)}
+        run.metric.reset()
+        run.metric.update(run.postprocess(to_numpy(probabilities)), {**run.last.batch, "failed": []})
+        name = run.metric.main_indicator
+        return {"metric": f"{name}: {run.metric.compute()[name]:.4f}"}
+
+
+class EvaluationLog(Hook):
+    """Logs the metrics of each evaluation, and which is the best so far."""
+
+    def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None:
+        """Log the metrics in one line and append them to ``metrics.jsonl``."""
+        LOGGER.info(format_metrics(metrics))
+        name = run.metric.main_indicator
+        best = run.progress.best
+        LOGGER.info("Best %s: %.4f (epoch %d, step %d)", name, best[name], int(best["epoch"]), int(best["step"]))
+        write_record(run, "eval", metrics)
+
+
+def format_metrics(metrics: dict[str, float]) -> str:
+    """Return the line that evaluation prints, such as ``"Eval: acc:0.8800, norm_edit_dis:0.9200"``."""
+    return "Eval: " + ", ".join(f"{name}:{_metric(value)}" for name, value in metrics.items())
+
+
+def write_record(run: TrainingRun, kind: str, figures: dict[str, float]) -> None:
+    """Append one line of figures to ``metrics.jsonl`` in the run's folder (rank 0 only)."""
+    if run.rank != 0:
+        return
+    path = Path(run.config["Global"]["save_model_dir"]) / "metrics.jsonl"
+    line = {"kind": kind, "epoch": run.progress.epoch + run.progress.batch / max(1, run.batches_per_epoch),
+            "step": run.progress.step, "time": round(time.time(), 3), **{k: float(v) for k, v in figures.items()}}
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``h:mm:ss``."""
+    whole = int(max(0.0, seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")
+
+
+def _short(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".") if value >= 1e-4 else f"{value:.3g}"
+
+
+def _metric(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) > 1 else f"{value:.4f}"
+
+
+def _memory() -> str:
+    if not paddle.is_compiled_with_cuda():
+        return ""
+    return f", max memory: {paddle.device.cuda.max_memory_allocated() / 2**20:.0f} MB"

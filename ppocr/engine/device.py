@@ -1,0 +1,61 @@
+"""Choosing where to compute, and saying so."""
+
+from __future__ import annotations
+
+import logging
+
+import paddle
+
+from ppocr.errors import DependencyError
+
+LOGGER = logging.getLogger("ppocr")
+
+
+def select_device(use_gpu: bool | None) -> str:
+    """Set Paddle's device and return its name, ``"gpu"`` or ``"cpu"``.
+
+    Args:
+        use_gpu: True asks for a GPU, None takes one if there is one, False takes the CPU. Where a GPU is asked for and
+            there is none, the reason is logged as a warning and the CPU is taken.
+    """
+    if use_gpu is not False:
+        reason = _why_no_gpu()
+        if not reason:
+            paddle.set_device(f"gpu:{paddle.distributed.ParallelEnv().device_id}")
+            return "gpu"
+        if use_gpu:
+            LOGGER.warning("Global.use_gpu is true but %s; running on CPU. Set Global.use_gpu=false to silence this.",
+                           reason)
+    paddle.set_device("cpu")
+    return "cpu"
+
+
+def _why_no_gpu() -> str:
+    if not paddle.is_compiled_with_cuda():
+        return "this is the CPU build of Paddle (install paddlepaddle-gpu to use one)"
+    try:
+        count = paddle.device.cuda.device_count()
+    except (RuntimeError, OSError) as error:
+        return f"CUDA cannot be used: {error}"
+    return "" if count else "Paddle finds no GPU (see nvidia-smi and CUDA_VISIBLE_DEVICES)"
+
+
+def world() -> tuple[int, int]:
+    """Return ``(rank, world_size)`` of this process as the launcher set them; ``(0, 1)`` without a launcher."""
+    return paddle.distributed.get_rank(), paddle.distributed.get_world_size()
+
+
+def start_distributed(device: str) -> None:
+    """Join the group of processes that the launcher started; does nothing for a single process.
+
+    Raises:
+        DependencyError: The group cannot be formed.
+    """
+    if world()[1] == 1:
+        return
+    try:
+        paddle.distributed.init_parallel_env()
+    except (RuntimeError, ValueError) as error:
+        raise DependencyError(f"the processes cannot find each other: {error}",
+                              expected=f"{world()[1]} processes started by paddle.distributed.launch on {device}",
+                              cure="check the launcher's --gpus/--ips and, on GPU, NCCL") from error

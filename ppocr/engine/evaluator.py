@@ -1,0 +1,71 @@
+"""Evaluation: the model over the whole evaluation set, one metric over all ranks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import paddle
+
+
+def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast: Any = None) -> dict[str, float]:
+    """Return the metrics of `model` over `loader`, plus ``fps``: images per second of forward and post-processing.
+
+    Every rank evaluates its own share; the sums of all ranks are merged, so the result is that of one process.
+
+    Args:
+        model: Called as ``model(images)``; left in the mode, training or evaluation, in which it came.
+        loader: Evaluation batches; samples that failed are in ``batch["failed"]`` and count as wrong.
+        postprocess: From arrays to results.
+        metric: Reset first.
+        autocast: Makes the context of the forward pass; None for float32.
+    """
+    metric.reset()
+    seconds, images = 0.0, 0
+    with evaluation_mode(model):
+        for batch in loader:
+            count = len(batch["info"])
+            started = time.perf_counter()
+            results = predict_batch(model, batch, postprocess, autocast) if count else []
+            seconds += time.perf_counter() - started
+            images += count
+            metric.update(results, batch)
+    if paddle.distributed.get_world_size() > 1:
+        states: list[Any] = []
+        paddle.distributed.all_gather_object(states, metric.state())
+        metric.reset()
+        metric.merge(states)
+    metrics: dict[str, float] = metric.compute()
+    return {**metrics, "fps": images / seconds if seconds else 0.0}
+
+
+def predict_batch(model: Any, batch: dict[str, Any], postprocess: Any, autocast: Any = None) -> list[Any]:
+    """Run the model on ``batch["image"]`` and return the post-processed results, one for each image."""
+    if autocast is None:
+        outputs = model(batch["image"])
+    else:
+        with autocast():
+            outputs = model(batch["image"])
+    return list(postprocess(to_numpy(outputs)))
+
+
+def to_numpy(outputs: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the tensors of a model's output as float32 arrays."""
+    return {key: value.astype("float32").numpy() for key, value in outputs.items() if isinstance(value, paddle.Tensor)}
+
+
+@contextmanager
+def evaluation_mode(model: Any) -> Iterator[None]:
+    """Put a model into evaluation mode without gradients, and back into its mode afterwards."""
+    training = model.training
+    model.eval()
+    try:
+        with paddle.no_grad():
+            yield
+    finally:
+        if training:
+            model.train()

@@ -1,0 +1,99 @@
+"""Everything that one training run consists of, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ppocr.charset import Charset
+from ppocr.config import Config
+
+if TYPE_CHECKING:
+    from ppocr.engine.hooks import HookList
+    from ppocr.engine.precision import Precision
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all of it is in the checkpoint.
+
+    Attributes:
+        epoch: Epochs that are complete.
+        batch: Batches of the current epoch that are done.
+        step: Optimizer steps taken since the start.
+        best: Metrics of the best evaluation, with ``epoch`` and ``step``; empty before the first.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class BatchRecord:
+    """What the last batch was like, for the hooks.
+
+    Attributes:
+        losses: The loss and its parts, tensors that were not read yet, so that the device is not waited for.
+        outputs: What the model returned.
+        batch: The batch.
+        data_seconds: Time that the loop waited for the batch.
+        step_seconds: Time of forward, backward and, where it was due, optimizer step.
+        samples: Number of samples in the batch.
+        stepped: Whether the optimizer took a step.
+    """
+
+    losses: dict[str, Any]
+    outputs: dict[str, Any]
+    batch: dict[str, Any]
+    data_seconds: float
+    step_seconds: float
+    samples: int
+    stepped: bool
+
+
+@dataclass
+class TrainingRun:
+    """The objects of one training run.
+
+    Attributes:
+        network: The model whose parameters are saved.
+        model: What is called in training: the network, or its data-parallel wrapper.
+        charset: The characters, for tasks that read text.
+        evaluate: Runs the evaluation and returns the metrics.
+    """
+
+    config: Config
+    network: Any
+    model: Any
+    charset: Charset | None
+    loss: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+    optimizer: Any
+    schedule: Any
+    postprocess: Any
+    metric: Any
+    train_loader: Any
+    evaluate: Callable[[], dict[str, float]]
+    precision: Precision
+    hooks: HookList
+    progress: Progress
+    rank: int = 0
+    world_size: int = 1
+    last: BatchRecord | None = None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches that this process reads in an epoch."""
+        return len(self.train_loader)
+
+    @property
+    def accumulation(self) -> int:
+        """Batches per optimizer step."""
+        return int(self.config["Global"]["accumulation_steps"])
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs of the whole run."""
+        return int(self.config["Global"]["epoch_num"])

@@ -1,0 +1,44 @@
+"""Evaluate a model: ``python tools/eval.py -c output/config.yml -o Global.pretrained_model=output/best_accuracy``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if not __package__:  # Run as a script: make the checkout importable, as PEP 366 describes.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "tools"
+
+import json
+
+from ppocr.commands import base_parser, run_command
+from ppocr.engine.builder import build_evaluation, build_model_parts, load_for_evaluation
+from ppocr.engine.console import LOGGER, format_metrics
+from ppocr.engine.evaluator import evaluate
+from ppocr.fileio import atomic_write
+
+from .program import prepare
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = base_parser("Evaluate a model on the data of the section Eval.")
+    parser.add_argument("--json", metavar="FILE", help="also write the metrics to this file")
+    arguments = parser.parse_args(argv)
+    config, _ = prepare(arguments.config, arguments.opt, name="eval")
+    parts = build_model_parts(config)
+    load_for_evaluation(config, parts)
+    loader, metric = build_evaluation(config, parts)
+    metrics = evaluate(parts.model, loader, parts.postprocess, metric)
+    LOGGER.info(format_metrics(metrics))
+    if loader.report.total:
+        LOGGER.warning("Counted as wrong: %s", loader.report)
+    if arguments.json:
+        with atomic_write(arguments.json, "w") as file:
+            json.dump(metrics, file, indent=2)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

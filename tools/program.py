@@ -1,0 +1,157 @@
+"""The training loop: forward, loss, backward, step; over batches, epochs and ranks.
+
+Everything else that happens in a run (logging, evaluation, checkpoints) is a hook in ``ppocr.engine``.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy
+import paddle
+
+from ppocr.config import Config, load_config
+from ppocr.engine.builder import build_training
+from ppocr.engine.console import clock
+from ppocr.engine.device import select_device, start_distributed, world
+from ppocr.engine.logger import start_logging
+from ppocr.engine.run import BatchRecord, TrainingRun
+from ppocr.engine.seeding import seed_everything
+
+LOGGER = logging.getLogger("ppocr")
+
+
+def prepare(config_file: str, overrides: Sequence[str], *, name: str) -> tuple[Config, str]:
+    """Read the configuration, start logging, choose the device, seed; return configuration and device.
+
+    Args:
+        config_file: YAML file.
+        overrides: ``Key.sub=value`` options.
+        name: Name of the command, which names its log file.
+    """
+    config = load_config(config_file, overrides)
+    options = config["Global"]
+    rank, _ = world()
+    start_logging(options["save_model_dir"], rank=rank, level=options["log_level"], name=name)
+    for note in config.notes:
+        LOGGER.info(note)
+    device = select_device(options["use_gpu"])
+    start_distributed(device)
+    seed_everything(options["seed"])
+    return config, device
+
+
+def start_training(config: Config, device: str) -> TrainingRun:
+    """Build the run, save the effective configuration beside it, and say what will happen."""
+    run = build_training(config, device)
+    options = config["Global"]
+    if run.rank and not options["checkpoints"]:
+        # Every rank built the same initial weights; from here on their dropout differs.
+        seed_everything(options["seed"] + run.rank)
+    if run.rank == 0:
+        path = Path(options["save_model_dir"]) / "config.yml"
+        config.save(path, python=platform.python_version(), paddle=paddle.__version__, numpy=numpy.__version__)
+        LOGGER.info("Effective configuration: %s", path)
+    if config.defaulted:
+        LOGGER.info("Set by default: %s", ", ".join(key for key in config.defaulted if not key.startswith("Global.")))
+    parameters = sum(int(p.size) for p in run.network.parameters() if not p.stop_gradient)
+    LOGGER.info("%s trainable parameters; %d epochs of %d batches on %s, %d process%s", f"{parameters:,}", run.epochs,
+                run.batches_per_epoch, device, run.world_size, "" if run.world_size == 1 else "es")
+    return run
+
+
+def train(run: TrainingRun) -> None:
+    """Train from where the run stands to its last epoch."""
+    started = time.perf_counter()
+    run.model.train()
+    run.hooks.before_train(run)
+    try:
+        while run.progress.epoch < run.epochs:
+            run.hooks.before_epoch(run)
+            train_epoch(run)
+            run.progress.epoch, run.progress.batch = run.progress.epoch + 1, 0
+            run.hooks.after_epoch(run)
+    except BaseException as error:
+        run.hooks.on_exception(run, error)
+        raise
+    run.hooks.after_train(run)
+    LOGGER.info("Training finished after %s.", clock(time.perf_counter() - started))
+
+
+def train_epoch(run: TrainingRun) -> None:
+    """Train on the batches of the current epoch that are not done yet."""
+    run.train_loader.set_epoch(run.progress.epoch, start_batch=run.progress.batch)
+    waiting_since = time.perf_counter()
+    for batch in run.train_loader:
+        started = time.perf_counter()
+        group, is_last = accumulation_group(run.progress.batch, run.batches_per_epoch, run.accumulation)
+        losses, outputs = train_step(run, batch, group=group, update=is_last)
+        finished = time.perf_counter()
+        run.progress.batch += 1
+        run.progress.step += is_last
+        if losses:
+            run.last = BatchRecord(losses, outputs, batch, started - waiting_since, finished - started,
+                                   len(batch["info"]), is_last)
+            run.hooks.after_step(run)
+        waiting_since = time.perf_counter()
+
+
+def accumulation_group(batch: int, batches: int, steps: int) -> tuple[int, bool]:
+    """Return how many batches share the optimizer step of batch number `batch`, and whether it is the last of them.
+
+    Args:
+        batch: Index of the batch in the epoch.
+        batches: Number of batches in the epoch; the last group holds what is left over.
+        steps: ``Global.accumulation_steps``.
+    """
+    start = batch - batch % steps
+    size = min(steps, batches - start)
+    return size, batch == start + size - 1
+
+
+def train_step(
+    run: TrainingRun, batch: dict[str, Any], *, group: int, update: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Forward, loss and backward of one batch, and the optimizer step if it is due.
+
+    Args:
+        run: The run.
+        batch: One batch; a batch without a usable sample adds nothing to the gradient.
+        group: Number of batches whose gradients are averaged in this step.
+        update: Whether the step is due after this batch.
+
+    Returns:
+        The losses (detached) and the outputs of the model; both empty when the batch was.
+    """
+    losses: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    if batch["info"]:
+        with gradient_exchange(run, update):
+            with run.precision.autocast():
+                outputs = run.model(batch["image"], batch)
+            # Losses are computed in float32 whatever the model's precision: CTC and Dice overflow in float16.
+            losses = run.loss({key: _float32(value) for key, value in outputs.items()}, batch)
+            run.precision.backward(losses["loss"] / group if group > 1 else losses["loss"])
+    if update:
+        run.precision.step(run.optimizer)
+        run.optimizer.clear_grad(set_to_zero=False)
+        run.schedule.step()
+    return {name: value.detach() for name, value in losses.items()}, outputs
+
+
+def gradient_exchange(run: TrainingRun, update: bool) -> AbstractContextManager[Any]:
+    """Return the context of a backward pass: ranks exchange gradients only with the batch that ends a group."""
+    if run.world_size > 1 and not update:
+        return run.model.no_sync()  # type: ignore[no-any-return]
+    return nullcontext()
+
+
+def _float32(value: Any) -> Any:
+    is_half = isinstance(value, paddle.Tensor) and value.dtype in (paddle.float16, paddle.bfloat16)
+    return value.astype("float32") if is_half else value
