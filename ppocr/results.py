@@ -16,3 +16,16 @@ class TextLine:
 
     text: str
     score: float
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The class of an image that a direction classifier found.
+
+    Args:
+        label: Name of the class, as in ``label_list``, such as ``"180"``.
+        score: Its probability, 0 to 1.
+    """
+
+    label: str
+    score: float

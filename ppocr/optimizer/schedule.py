@@ -1,0 +1,165 @@
+"""The learning rate as a function of the optimizer step.
+
+A `Curve` says which rate each step has; `Schedule` is the one Paddle scheduler that follows a curve. As the rate is
+computed from the step alone, a resumed run continues exactly, and a run that is resumed with more epochs simply
+follows the longer curve from where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import paddle
+
+from ppocr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The length of a training run.
+
+    Args:
+        epochs: Number of epochs.
+        steps_per_epoch: Optimizer steps of one epoch (batches divided by the accumulation).
+    """
+
+    epochs: int
+    steps_per_epoch: int
+
+    @property
+    def total(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    def steps(self, epochs: float) -> int:
+        """Return the nearest number of steps for a number of epochs."""
+        return round(epochs * self.steps_per_epoch)
+
+
+@dataclass(kw_only=True)
+class Curve:
+    """Base of all curves: warm-up, then `rate`.
+
+    During the first ``warmup`` steps the rate rises linearly from 0 to the rate of the step at which the warm-up
+    ends. What a curve calls the end of training is the moment after the last step, so that the last step itself still
+    has a rate above the final one. Epochs in the arguments of a curve (such as ``decay_epochs``) are counted from the
+    start of training, warm-up included. Curves that fall over the whole training do so between the end of the
+    warm-up and the end of training; PaddleOCR lets them fall over the full length after the warm-up, so that they do
+    not reach their end.
+
+    Args:
+        clock: Length of the run; supplied by the builder.
+        warmup_epoch: Length of the warm-up in epochs, fractions allowed.
+        warmup_steps: The same in optimizer steps; not both.
+    """
+
+    clock: Clock
+    warmup_epoch: float = 0.0
+    warmup_steps: int | None = None
+
+    @property
+    def warmup(self) -> int:
+        """Length of the warm-up in steps."""
+        return self.clock.steps(self.warmup_epoch) if self.warmup_steps is None else self.warmup_steps
+
+    @property
+    def warmup_start(self) -> float:
+        """Rate of step 0 when there is a warm-up."""
+        return 0.0
+
+    @property
+    def decay_steps(self) -> int:
+        """Steps between the end of the warm-up and the end of training, at least 1."""
+        return max(self.clock.total - self.warmup, 1)
+
+    def progress(self, step: int) -> float:
+        """Return the share of the decay that lies behind, 0 at the end of the warm-up, 1 at the end of training."""
+        return min(max(step - self.warmup, 0) / self.decay_steps, 1.0)
+
+    def rate(self, step: int) -> float:
+        """Return the rate of `step` (0 for the first), a step not within the warm-up."""
+        raise NotImplementedError
+
+    def __call__(self, step: int) -> float:
+        """Return the learning rate of optimizer step `step`, 0 for the first."""
+        warmup = self.warmup
+        if step >= warmup:
+            return self.rate(step)
+        start = self.warmup_start
+        return start + (self.rate(warmup) - start) * step / warmup
+
+    def on_eval(self, value: float) -> None:
+        """Take note of an evaluation; for curves that depend on it."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what the curve has to remember besides the step."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+
+    def check(self, place: str) -> None:
+        """Check the arguments that every curve has.
+
+        Raises:
+            ConfigError: Two lengths of the warm-up, a negative one, or a rate that is negative or not finite.
+        """
+        if self.warmup_steps is not None and self.warmup_epoch:
+            raise ConfigError(f"{place}: both warmup_epoch and warmup_steps are given", expected="one of them",
+                              cure="remove one")
+        if self.warmup < 0:
+            raise ConfigError(f"{place}: the warm-up has {self.warmup} steps", expected="0 or more",
+                              cure="correct warmup_epoch or warmup_steps")
+        peak = self.rate(self.warmup)
+        if not peak >= 0.0 or peak == float("inf"):
+            raise ConfigError(f"{place}: the learning rate is {peak}", expected="a number that is not negative",
+                              cure="correct the learning rate")
+
+    def describe(self) -> str:
+        """Return one line about the curve for the log."""
+        text = (f"{type(self).__name__}: rate {self(0):g} at the start, {self.rate(self.warmup):g} after {self.warmup} "
+                f"warm-up steps, {self(self.clock.total):g} at the end ({self.clock.total} steps)")
+        if self.warmup and self.warmup >= self.clock.total:
+            text += "; the warm-up is as long as the training, its full rate is not reached"
+        return text
+
+
+class Schedule(paddle.optimizer.lr.LRScheduler):
+    """The scheduler that hands a curve to the optimizer.
+
+    Call `step` after each optimizer step and `on_eval` after each evaluation. The rate in use is ``schedule()``.
+
+    Args:
+        curve: The rate as a function of the step.
+    """
+
+    def __init__(self, curve: Curve) -> None:
+        self.curve = curve
+        super().__init__(learning_rate=curve.rate(curve.warmup))
+
+    def get_lr(self) -> float:
+        """Return the learning rate of the current step."""
+        return float(self.curve(self.last_epoch))
+
+    @property
+    def steps_done(self) -> int:
+        """Number of calls of `step`."""
+        return int(self.last_epoch)
+
+    def on_eval(self, value: float) -> None:
+        """Tell the curve the main indicator of an evaluation; a new rate holds from the next optimizer step."""
+        self.curve.on_eval(value)
+        self.last_lr = self.get_lr()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the step and what the curve remembers, as plain values."""
+        return {"step": self.steps_done, **self.curve.state()}
+
+    def set_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue at the step of `state_dict`; the rate is computed anew from this schedule's own curve."""
+        self.last_epoch = int(state_dict["step"])
+        self.curve.load_state(state_dict)
+        self.last_lr = self.get_lr()
+
+    set_dict = set_state_dict
