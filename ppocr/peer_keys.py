@@ -36,13 +36,17 @@ GLOBAL_KEYS: dict[str, str] = {
 }
 """Keys of ``Global`` (and of the top level) without effect, each with what to do instead."""
 
-COMPONENT_KEYS: dict[tuple[str, str], tuple[str, ...]] = {}
+COMPONENT_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
+    # The length of the run and the resumed step decide.
+    ("learning-rate schedule", "*"): ("epochs", "step_each_epoch", "last_epoch"),
+    # Adadelta has no momentum.
+    ("optimizer", "Adadelta"): ("momentum",),
+    # Belongs to the metric.
+    ("loss", "ClsLoss"): ("main_indicator",),
+    # Selects a model of a distillation.
+    ("post-process", "ClsPostProcess"): ("key",),
+}
 """``(kind, component name)`` or ``(kind, "*")`` to the argument names that are accepted without effect."""
-
-COMPONENT_KEYS.update({
-    ("transform", "*"): (),
-    ("metric", "*"): (),
-})
 
 
 def inert_component_keys(kind: str, name: str, key: str) -> bool:

@@ -13,6 +13,7 @@ constructor's signature; what the section does not say is supplied by the caller
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -158,9 +159,12 @@ def check_arguments(
 
 def constructor_parameters(component: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return the keyword parameters of a class or function, with annotations resolved to types."""
-    function = component.__init__ if inspect.isclass(component) else component  # type: ignore[misc]
+    source: Any = component
+    if inspect.isclass(component) and not dataclasses.is_dataclass(component):
+        source = component.__init__  # type: ignore[misc]
+    # A dataclass's own __init__ resolves names in the wrong module when fields are inherited; the class does not.
     try:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(source)
     except NameError:  # An annotation that is imported for type checkers only.
         hints = {}
     parameters = {}

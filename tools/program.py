@@ -60,9 +60,9 @@ def start_training(config: Config, device: str) -> TrainingRun:
         LOGGER.info("Effective configuration: %s", path)
     if config.defaulted:
         LOGGER.info("Set by default: %s", ", ".join(key for key in config.defaulted if not key.startswith("Global.")))
-    parameters = sum(int(p.size) for p in run.network.parameters() if not p.stop_gradient)
-    LOGGER.info("%s trainable parameters; %d epochs of %d batches on %s, %d process%s", f"{parameters:,}", run.epochs,
-                run.batches_per_epoch, device, run.world_size, "" if run.world_size == 1 else "es")
+    LOGGER.info(run.optimizer.optimizer_report)
+    LOGGER.info("%d epochs of %d batches on %s, %d process%s", run.epochs, run.batches_per_epoch, device,
+                run.world_size, "" if run.world_size == 1 else "es")
     return run
 
 

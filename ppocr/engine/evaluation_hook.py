@@ -71,6 +71,7 @@ class PeriodicEvaluation(Hook):
         if not run.progress.best or metrics[name] > run.progress.best[name]:
             run.progress.best = {**metrics, "epoch": float(run.progress.epoch + (run.progress.batch > 0)),
                                  "step": float(run.progress.step)}
+        run.schedule.on_eval(metrics[name])
         run.hooks.after_eval(run, metrics)
 
 

@@ -1,0 +1,146 @@
+"""When evaluation, checkpoints and log lines come, and what they hold."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from ppocr.charset import Charset
+from ppocr.engine.checkpoint import check_charset, load_checkpoint_meta, resume, save_checkpoint
+from ppocr.engine.console import EvaluationLog, ProgressLog, clock, format_metrics
+from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
+from ppocr.engine.hooks import Hook
+from ppocr.engine.run import TrainingRun
+from ppocr.errors import CharsetError, CheckpointError, ConfigError, TrainingError
+from tests.engine.stubs import Batches, config_for, make_run
+from tools.program import train
+
+
+class Record(Hook):
+    def __init__(self) -> None:
+        self.evaluations: list[tuple[int, int]] = []
+
+    def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None:
+        self.evaluations.append((run.progress.epoch, run.progress.step))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], [(1, 5), (2, 10), (3, 15)]),
+        (["Global.eval_batch_epoch=2"], [(2, 10), (3, 15)]),
+        (["Global.eval_batch_step=4"], [(0, 4), (1, 8), (2, 12), (3, 15)]),
+        (["Global.eval_batch_step=[6, 5]"], [(2, 11), (3, 15)]),
+        (["Global.eval_batch_step=5"], [(0, 5), (1, 10), (2, 15)]),
+    ],
+)
+def test_evaluation_comes_when_it_is_due(tmp_path: Path, options: list[str], expected: list[tuple[int, int]]) -> None:
+    record = Record()
+    config = config_for(tmp_path, *options)
+    run = make_run(tmp_path, *options, "Global.epoch_num=3",
+                   hooks=[record, PeriodicEvaluation.from_options(config["Global"])])
+    train(run)
+    assert record.evaluations == expected
+
+
+@pytest.mark.parametrize("option", ["Global.eval_batch_step=0", "Global.eval_batch_step=[1]", "Global.eval_batch_epoch=0"])
+def test_senseless_intervals_are_refused(tmp_path: Path, option: str) -> None:
+    with pytest.raises(ConfigError, match="Global.eval_batch"):
+        PeriodicEvaluation.from_options(config_for(tmp_path, option)["Global"])
+
+
+def test_best_and_latest_and_numbered_checkpoints(tmp_path: Path) -> None:
+    scores = iter([{"acc": 0.2}, {"acc": 0.6}, {"acc": 0.4}, {"acc": 0.6}])
+    folder = tmp_path / "output"
+    run = make_run(tmp_path, "Global.epoch_num=4", metrics=scores,
+                   hooks=[PeriodicEvaluation(), Checkpointing(folder, every=3)])
+    train(run)
+    assert {path.name for path in folder.iterdir()} == {
+        f"{stem}{suffix}" for stem in ("best_accuracy", "latest", "iter_epoch_3")
+        for suffix in (".pdparams", ".pdopt", ".state")}
+    best = load_checkpoint_meta(folder / "best_accuracy")
+    assert best is not None
+    assert best["metrics"] == {"acc": 0.6}
+    assert best["progress"]["epoch"] == 2
+    assert run.progress.best == {"acc": 0.6, "epoch": 2.0, "step": 10.0}
+
+
+def test_the_best_metric_survives_a_resume(tmp_path: Path) -> None:
+    folder = tmp_path / "output"
+    hooks: list[Hook] = [PeriodicEvaluation(), Checkpointing(folder, every=0)]
+    train(make_run(tmp_path, "Global.epoch_num=1", metrics=iter([{"acc": 0.9}]), hooks=hooks))
+    run = make_run(tmp_path, "Global.epoch_num=2", metrics=iter([{"acc": 0.3}]),
+                   hooks=[PeriodicEvaluation(), Checkpointing(folder, every=0)])
+    resume(run, folder / "latest")
+    train(run)
+    best = load_checkpoint_meta(folder / "best_accuracy")
+    assert best is not None
+    assert best["metrics"] == {"acc": 0.9}
+
+
+def test_the_line_of_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "output").mkdir()
+    with caplog.at_level(logging.INFO, logger="ppocr"):
+        train(make_run(tmp_path, "Global.epoch_num=2", hooks=[ProgressLog(every=2, window=20)]))
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("Epoch")]
+    assert [line.split(", loss")[0] for line in lines] == [
+        "Epoch: 1/2, Step: 2/5", "Epoch: 1/2, Step: 4/5", "Epoch: 1/2, Step: 5/5",
+        "Epoch: 2/2, Step: 2/5", "Epoch: 2/2, Step: 4/5", "Epoch: 2/2, Step: 5/5"]
+    assert "lr: " in lines[0]
+    assert lines[-1].endswith("ETA: 0:00:00")
+    records = [json.loads(line) for line in (tmp_path / "output" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [2, 4, 5, 7, 9, 10]
+    assert all(record["kind"] == "train" and record["loss"] > 0 for record in records)
+
+
+def test_evaluation_lines() -> None:
+    assert format_metrics({"acc": 0.88, "norm_edit_dis": 0.92, "samples": 2077.0}) == \
+        "Eval: acc:0.8800, norm_edit_dis:0.9200, samples:2077"
+    assert clock(3671.9) == "1:01:11"
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_samples(tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    loader = Batches(5)
+    loader.data[2][0][:] = float("nan")
+    with pytest.raises(TrainingError, match=r"not finite at epoch 1.*sample"):
+        train(make_run(tmp_path, hooks=[ProgressLog(every=1, window=20)], loader=loader))
+
+
+def test_the_log_of_evaluation_names_the_best(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "output").mkdir()
+    with caplog.at_level(logging.INFO, logger="ppocr"):
+        train(make_run(tmp_path, "Global.epoch_num=2", metrics=iter([{"acc": 0.75}, {"acc": 0.5}]),
+                       hooks=[EvaluationLog(), PeriodicEvaluation()]))
+    assert "Best acc: 0.7500 (epoch 1, step 5)" in caplog.text
+    assert "Eval: acc:0.5000" in caplog.text
+
+
+def test_a_checkpoint_whose_files_do_not_belong_together_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    save_checkpoint(run, tmp_path / "a")
+    (tmp_path / "a.pdopt").write_bytes((tmp_path / "a.pdparams").read_bytes())
+    with pytest.raises(CheckpointError, match="pdopt is missing or is not the file"):
+        resume(run, tmp_path / "a")
+    with pytest.raises(CheckpointError, match="Global.pretrained_model"):
+        resume(run, tmp_path / "none")
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "Global.epoch_num=1")
+    train(run)
+    save_checkpoint(run, tmp_path / "a")
+    with pytest.raises(CheckpointError, match="optimizer state does not fit"):
+        resume(make_run(tmp_path, "Optimizer.name=Momentum"), tmp_path / "a")
+
+
+def test_a_checkpoint_of_another_charset_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(make_run(tmp_path), tmp_path / "a")
+    check_charset(tmp_path / "a.pdparams", Charset.default())
+    with pytest.raises(CharsetError, match=r"36 characters.*has 2.*only in the configuration: '!'"):
+        check_charset(tmp_path / "a", Charset(("a", "!")))
+    with pytest.raises(CharsetError, match="another order"):
+        check_charset(tmp_path / "a", Charset(Charset.default().symbols[::-1]))
