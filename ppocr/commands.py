@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from ppocr.errors import PPOCRError
@@ -28,6 +29,8 @@ def run_command(command: Callable[[Sequence[str] | None], int], arguments: Seque
         command: Takes the arguments, returns the exit code.
         arguments: The command line without the program's name; None takes ``sys.argv``.
     """
+    # Paddle warns on every import that ccache, which only compiling operators needs, is not installed.
+    warnings.filterwarnings("ignore", message="No ccache found")
     try:
         return command(arguments)
     except PPOCRError as error:

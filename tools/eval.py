@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +11,8 @@ if not __package__:  # Run as a script: make the checkout importable, as PEP 366
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__ = "tools"
 
-import json
-
 from ppocr.commands import base_parser, run_command
-from ppocr.engine.builder import build_evaluation, build_model_parts, load_for_evaluation
-from ppocr.engine.console import LOGGER, format_metrics
-from ppocr.engine.evaluator import evaluate
 from ppocr.fileio import atomic_write
-
-from .program import prepare
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +20,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = base_parser("Evaluate a model on the data of the section Eval.")
     parser.add_argument("--json", metavar="FILE", help="also write the metrics to this file")
     arguments = parser.parse_args(argv)
+    # Imported here, so that --help does not wait for Paddle.
+    from ppocr.engine.builder import build_evaluation, build_model_parts, load_for_evaluation
+    from ppocr.engine.console import LOGGER, format_metrics
+    from ppocr.engine.evaluator import evaluate
+
+    from .program import prepare
+
     config, _ = prepare(arguments.config, arguments.opt, name="eval")
     parts = build_model_parts(config)
     load_for_evaluation(config, parts)

@@ -15,12 +15,13 @@ if not __package__:  # Run as a script: make the checkout importable, as PEP 366
 
 from ppocr.commands import base_parser, run_command
 
-from .program import prepare, start_training, train
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = base_parser("Train a model.").parse_args(argv)
+    # Imported here, so that --help does not wait for Paddle.
+    from .program import prepare, start_training, train
+
     config, device = prepare(arguments.config, arguments.opt, name="train")
     run = start_training(config, device)
     train(run)

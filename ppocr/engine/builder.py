@@ -13,6 +13,7 @@ import ppocr.postprocess
 from ppocr.charset import Charset
 from ppocr.config import Config
 from ppocr.data.loader import DataLoader, build_dataloader
+from ppocr.engine.bad_samples import BadSampleLog
 from ppocr.engine.checkpoint import check_charset, load_pretrained, resume
 from ppocr.engine.console import EvaluationLog, ProgressLog
 from ppocr.engine.device import world
@@ -135,6 +136,8 @@ def build_training(config: Config, device: str) -> TrainingRun:
         evaluate=run_evaluation, precision=precision, hooks=HookList(_hooks(options, rank)), progress=Progress(),
         rank=rank, world_size=world_size,
     )
+    reports = {"bad_samples.txt": train_loader.report, "bad_eval_samples.txt": eval_loader.report}
+    run.hooks.hooks.append(BadSampleLog(reports, options["save_model_dir"]))
     if options["checkpoints"]:
         resume(run, options["checkpoints"])
     elif options["pretrained_model"]:

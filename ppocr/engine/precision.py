@@ -42,17 +42,19 @@ class Precision:
         """Return model and optimizer ready for the level: O2 casts the weights and keeps float32 masters."""
         if not self.enabled or self.level != "O2":
             return model, optimizer
-        return paddle.amp.decorate(  # type: ignore[no-any-return]
+        decorated: tuple[Any, Any] = paddle.amp.decorate(
             models=model, optimizers=optimizer, level="O2", dtype=self.dtype, master_weight=True
         )
+        return decorated
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which the forward pass runs."""
         if not self.enabled:
             return contextlib.nullcontext()
-        return paddle.amp.auto_cast(  # type: ignore[no-any-return]
+        context: AbstractContextManager[Any] = paddle.amp.auto_cast(
             custom_white_list=self._white, custom_black_list=self._black, level=self.level, dtype=self.dtype
         )
+        return context
 
     def backward(self, loss: Any) -> None:
         """Run the backward pass of a scalar loss, scaled if float16 needs it."""

@@ -38,7 +38,8 @@ def restore_random_states(states: dict[str, Any]) -> None:
         return  # Another number of devices: their generators cannot be continued.
     restored = []
     for template, saved in zip(current, states["paddle"], strict=True):
-        generator = type(template).__new__(type(template))
+        state_class: Any = type(template)
+        generator = state_class.__new__(state_class)
         generator.__setstate__(_tuples(saved))
         restored.append(generator)
     paddle.set_rng_state(restored)

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from ppocr.charset import Charset
+from ppocr.data.report import BadSampleReport
+from ppocr.data.sample import Failure, SampleInfo
+from ppocr.engine.bad_samples import BadSampleLog
 from ppocr.engine.checkpoint import check_charset, load_checkpoint_meta, resume, save_checkpoint
 from ppocr.engine.console import EvaluationLog, ProgressLog, clock, format_metrics
 from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
@@ -46,7 +49,9 @@ def test_evaluation_comes_when_it_is_due(tmp_path: Path, options: list[str], exp
     assert record.evaluations == expected
 
 
-@pytest.mark.parametrize("option", ["Global.eval_batch_step=0", "Global.eval_batch_step=[1]", "Global.eval_batch_epoch=0"])
+@pytest.mark.parametrize(
+    "option", ["Global.eval_batch_step=0", "Global.eval_batch_step=[1]", "Global.eval_batch_epoch=0"]
+)
 def test_senseless_intervals_are_refused(tmp_path: Path, option: str) -> None:
     with pytest.raises(ConfigError, match="Global.eval_batch"):
         PeriodicEvaluation.from_options(config_for(tmp_path, option)["Global"])
@@ -127,6 +132,19 @@ def test_a_checkpoint_whose_files_do_not_belong_together_is_refused(tmp_path: Pa
         resume(run, tmp_path / "a")
     with pytest.raises(CheckpointError, match="Global.pretrained_model"):
         resume(run, tmp_path / "none")
+
+
+def test_bad_samples_are_written_when_there_are_new_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    report = BadSampleReport()
+    log = BadSampleLog({"bad_samples.txt": report}, tmp_path)
+    run = make_run(tmp_path)
+    log.after_epoch(run)
+    assert not (tmp_path / "bad_samples.txt").exists()
+    report.add([Failure(SampleInfo("train.txt", 7, "a.jpg", "x"), "missing image", "no file a.jpg")])
+    log.after_epoch(run)
+    log.after_epoch(run)
+    assert caplog.text.count("1 bad sample: 1 missing image") == 1
+    assert "train.txt:7" in (tmp_path / "bad_samples.txt").read_text()
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:
