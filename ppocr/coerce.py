@@ -93,16 +93,13 @@ def _convert_union(value: Any, options: tuple[Any, ...]) -> Any:
             return value
     if value is None and type(None) in options:
         return None
-    for option in options:
-        if option is type(None) and len(options) > 1 and value is not None:
-            continue
+    # Null comes last, so that "null" stays text where text is allowed.
+    for option in sorted(options, key=lambda option: option is type(None)):
         try:
             return _convert(value, option)
         except (TypeError, ValueError):
             continue
-    if type(None) in options:
-        return _convert(value, type(None))
-    raise ValueError(f"{type(value).__name__} given")
+    raise ValueError("" if value is None else f"{type(value).__name__} given")
 
 
 def _convert_literal(value: Any, options: tuple[Any, ...]) -> Any:

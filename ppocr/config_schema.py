@@ -51,7 +51,9 @@ GLOBAL_KEYS: dict[str, GlobalKey] = {
         int | list[int] | None, None,
         "Evaluate every so many optimizer steps, or [start, every]; null evaluates after each epoch.",
     ),
-    "eval_batch_epoch": GlobalKey(int | None, None, "Evaluate every so many epochs; takes the place of eval_batch_step."),
+    "eval_batch_epoch": GlobalKey(
+        int | None, None, "Evaluate every so many epochs; takes the place of eval_batch_step."
+    ),
     "save_epoch_step": GlobalKey(int, 10, "Keep a checkpoint iter_epoch_N every so many epochs; 0 keeps none."),
     "cal_metric_during_train": GlobalKey(bool, False, "Also compute the metric on the training batch that is logged."),
     "character_dict_path": GlobalKey(str | None, None, "Dictionary file, one character a line; null means 0-9a-z."),
@@ -72,7 +74,9 @@ GLOBAL_KEYS: dict[str, GlobalKey] = {
         list[str] | None, None, "Modules, or .py files relative to the configuration, that register components."
     ),
     "model_name": GlobalKey(str | None, None, "Name written into the exported model; default: the algorithm."),
-    "save_inference_dir": GlobalKey(str | None, None, "Folder of the exported model; default <save_model_dir>/inference."),
+    "save_inference_dir": GlobalKey(
+        str | None, None, "Folder of the exported model; default <save_model_dir>/inference."
+    ),
     "export_with_pir": GlobalKey(bool, True, "Export inference.json; false exports the older inference.pdmodel."),
 }
 """The keys of ``Global`` with type, default and meaning."""

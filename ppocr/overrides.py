@@ -51,7 +51,8 @@ def _child(node: Any, key: str, path: Sequence[str], origin: str) -> Any:
     if isinstance(node, Section):
         return node.get(key)
     if isinstance(node, SectionList):
-        return node[_list_index(node, key, path, origin)] if not _entry(node, key) else _entry(node, key)[key]
+        entry = _entry(node, key)
+        return node[_list_index(node, key, path, origin)] if entry is None else entry[key]
     raise ConfigError(f"{origin}: {'.'.join(path[:-1])} is {node!r}, which has no {key!r} inside",
                       expected="a mapping or a list", cure="shorten the key")
 

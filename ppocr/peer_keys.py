@@ -41,6 +41,16 @@ COMPONENT_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     ("learning-rate schedule", "*"): ("epochs", "step_each_epoch", "last_epoch"),
     # Adadelta has no momentum.
     ("optimizer", "Adadelta"): ("momentum",),
+    # Global.character_dict_path and Global.use_space_char decide.
+    ("transform", "RecResizeImg"): ("character_dict_path",),
+    ("transform", "CTCLabelEncode"): ("character_dict_path", "use_space_char"),
+    ("transform", "AttnLabelEncode"): ("character_dict_path", "use_space_char"),
+    ("transform", "SARLabelEncode"): ("character_dict_path", "use_space_char"),
+    ("transform", "NRTRLabelEncode"): ("character_dict_path", "use_space_char"),
+    ("transform", "MultiLabelEncode"): ("character_dict_path", "use_space_char"),
+    # The widths are drawn anew in every epoch.
+    ("batch sampler", "MultiScaleSampler"): ("ratio_wh",),
+    ("loader", "*"): ("num_sections",),
     # Belongs to the metric.
     ("loss", "ClsLoss"): ("main_indicator",),
     # Selects a model of a distillation.

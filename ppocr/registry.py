@@ -160,8 +160,10 @@ def check_arguments(
 def constructor_parameters(component: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return the keyword parameters of a class or function, with annotations resolved to types."""
     source: Any = component
+    if inspect.isclass(component) and str(getattr(component.__init__, "__module__", "")).split(".")[0] == "paddle":
+        return {}  # No constructor of its own: what it inherits from paddle.nn.Layer is not for a configuration.
     if inspect.isclass(component) and not dataclasses.is_dataclass(component):
-        source = component.__init__  # type: ignore[misc]
+        source = component.__init__
     # A dataclass's own __init__ resolves names in the wrong module when fields are inherited; the class does not.
     try:
         hints = typing.get_type_hints(source)

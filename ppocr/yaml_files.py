@@ -103,7 +103,7 @@ class _Builder:
             items = SectionList([self.build(child) for child in node.value])
             items.origins = {str(i): self._place(child) for i, child in enumerate(node.value)}
             return items
-        return self.loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return self.loader.construct_object(node, deep=True)
 
     def _mapping(self, node: yaml.MappingNode) -> Section:
         written: dict[Any, yaml.Node] = {}
@@ -117,7 +117,7 @@ class _Builder:
         self.loader.flatten_mapping(node)
         section = Section()
         for key_node, value_node in node.value:
-            key = str(self.loader.construct_object(key_node, deep=True))  # type: ignore[no-untyped-call]
+            key = str(self.loader.construct_object(key_node, deep=True))
             section[key] = self.build(value_node)
             section.origins[key] = self._place(key_node)
         return section

@@ -75,7 +75,7 @@ def check(file: Path, stand_ins: StandIns) -> tuple[str, str]:
         return ("trains" if math.isfinite(value) else "FAILED"), f"loss {value:.3f}"
     except PPOCRError as error:
         return "refused", error.what
-    except Exception as error:  # Whatever a user would see as a traceback is what this command looks for.
+    except Exception as error:  # noqa: BLE001 - what a user would see as a traceback is what is looked for
         frame = traceback.extract_tb(error.__traceback__)[-1]
         return "FAILED", f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
 

@@ -32,7 +32,7 @@ PICTURES = 10
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=6000, help="words to render for training")
+    parser.add_argument("--count", type=int, default=8000, help="words to render for training")
     parser.add_argument("-o", "--opt", nargs="+", default=[], metavar="KEY=VALUE", help="options for training")
     arguments = parser.parse_args(argv)
     started = time.monotonic()

@@ -61,9 +61,14 @@ def complete(config: Section, defaults: Section) -> list[str]:
                 target[key] = copy.deepcopy(value)
                 target.origins[key] = source.origins.get(key, "default")
                 filled.append(dotted)
-            elif isinstance(value, Section) and isinstance(target[key], Section):
-                if "name" not in target[key] or "transforms" in value:
-                    fill(target[key], value, dotted)
+            elif _takes_defaults(target[key], value):
+                fill(target[key], value, dotted)
 
     fill(config, defaults, "")
     return sorted(filled)
+
+
+def _takes_defaults(present: object, defaults: object) -> bool:
+    if not isinstance(present, Section) or not isinstance(defaults, Section):
+        return False
+    return "name" not in present or "transforms" in defaults

@@ -28,7 +28,11 @@ class Regularizer(Protocol):
 @REGULARIZERS.register("L1", "L1Decay")
 @dataclass
 class L1:
-    """Add ``factor * sign(w)`` to the gradient."""
+    """Add ``factor * sign(w)`` to the gradient.
+
+    Args:
+        factor: Strength; 0 is none.
+    """
 
     factor: float = 0.0
     order = 1
@@ -37,7 +41,11 @@ class L1:
 @REGULARIZERS.register("L2", "L2Decay")
 @dataclass
 class L2:
-    """Add ``factor * w`` to the gradient (for AdamW and Lamb: decay that is decoupled from the gradient)."""
+    """Add ``factor * w`` to the gradient (for AdamW and Lamb: decay that is decoupled from the gradient).
+
+    Args:
+        factor: Strength; 0 is none.
+    """
 
     factor: float = 0.0
     order = 2

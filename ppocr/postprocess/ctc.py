@@ -23,6 +23,9 @@ class CTCLabelDecode:
         charset: The characters of the model.
     """
 
+    needs_alignment = True
+    """A text must fit into the time steps of its image, which the loader therefore checks."""
+
     def __init__(self, charset: Charset) -> None:
         self.codec = ctc_codec(charset)
 

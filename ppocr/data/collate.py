@@ -1,0 +1,181 @@
+"""From samples to a batch of arrays, with every fault that happens on the way as part of the result."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ppocr.data.dataset import SampleDataset
+from ppocr.data.randomness import REFILL, SAMPLE, generator
+from ppocr.data.sample import PRIVATE_KEYS, Failure, Index, Sample, SampleInfo
+from ppocr.errors import DatasetError, PPOCRError, SampleError
+
+_REFILL_TRIES = 20
+
+Check = Callable[[Sample], None]
+"""Looks at a finished sample and raises `SampleError` if it cannot be used after all."""
+
+
+class SamplePlace(Exception):
+    """Names the sample (and shows the traceback of the worker) in which an unexpected exception arose."""
+
+
+@dataclass
+class Fault:
+    """An exception in the code of a dataset or transform, on its way to the main process."""
+
+    place: str
+    trace: str
+    error: BaseException
+
+    def portable(self) -> Fault:
+        """Return a fault that can be sent to another process, whatever the exception holds."""
+        try:
+            pickle.loads(pickle.dumps(self.error))
+        except Exception:  # noqa: BLE001 - the methods of an unknown exception class may raise anything
+            return Fault(self.place, self.trace, RuntimeError(f"{type(self.error).__name__}: {self.error}"))
+        return self
+
+    def throw(self) -> None:
+        """Raise the exception; errors addressed to the user name the sample, others have `SamplePlace` as cause."""
+        if isinstance(self.error, PPOCRError):
+            self.error.what = f"{self.place}: {self.error.what}"
+            raise self.error
+        raise self.error from SamplePlace(f"while the sample {self.place} was made:\n{self.trace}")
+
+
+@dataclass
+class Notes:
+    """What a batch holds besides arrays.
+
+    Args:
+        info: The good samples, in the order of the arrays.
+        failed: The samples that could not be used.
+        counts: Further numbers for the report.
+        fault: An unexpected exception; the batch is then empty.
+    """
+
+    info: list[SampleInfo] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    fault: Fault | None = None
+
+
+class BatchMaker:
+    """Makes batches; never raises, so that no worker process can die or hang of bad data.
+
+    Args:
+        dataset: The samples.
+        check: A last check of each sample.
+        refill: Give a batch without a usable sample one sample of others (training: the ranks exchange gradients in
+            every step, so that none may be left out).
+    """
+
+    def __init__(self, dataset: SampleDataset, check: Check | None = None, *, refill: bool = False) -> None:
+        self.dataset = dataset
+        self.check = check
+        self.refill = refill
+        self._current: Index | None = None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, indices: Sequence[Index]) -> dict[str, Any]:
+        """Return the arrays by key, and under ``notes`` the `Notes`."""
+        try:
+            return self._make(indices)
+        except Exception as error:  # noqa: BLE001 - it is raised again in the main process
+            return {"notes": Notes(fault=Fault(self._place(), traceback.format_exc(), error))}
+
+    def _make(self, indices: Sequence[Index]) -> dict[str, Any]:
+        notes = Notes()
+        samples = [sample for index in indices if (sample := self._sample(index, notes)) is not None]
+        if not samples and self.refill:
+            samples = self._stand_in(indices[0], notes)
+        self._current = None
+        for sample in samples:
+            notes.info.append(sample["info"])
+            notes.counts.update(sample.get("counts", {}))
+        return {**stack(samples), "notes": notes}
+
+    def _sample(self, index: Index, notes: Notes) -> Sample | None:
+        self._current = index
+        sample = self.dataset[index]
+        if isinstance(sample, Failure):
+            notes.failed.append(sample)
+            return None
+        try:
+            if self.check is not None:
+                self.check(sample)
+        except SampleError as error:
+            notes.failed.append(Failure(sample["info"], error.kind, error.reason))
+            return None
+        return sample
+
+    def _stand_in(self, index: Index, notes: Notes) -> list[Sample]:
+        """Return one usable sample, chosen at random but always the same for `index`; none after 20 bad ones."""
+        rng = generator(self.dataset.seed, index.epoch, index.position, REFILL)
+        for _ in range(_REFILL_TRIES):
+            sample = self._sample(index._replace(position=int(rng.integers(len(self.dataset)))), notes)
+            if sample is not None:
+                notes.counts["batches that were all bad and got another sample"] += 1
+                return [sample]
+        return []
+
+    def _place(self) -> str:
+        if self._current is None:
+            return "of the batch"
+        index = self._current
+        try:
+            found = self.dataset.describe(index, generator(self.dataset.seed, index.epoch, index.position, SAMPLE))
+        except Exception:  # noqa: BLE001 - the fault that is being reported may be in this very method
+            return f"number {index.position} of epoch {index.epoch}"
+        return str(found.info if isinstance(found, Failure) else found)
+
+
+def stack(samples: Sequence[Sample]) -> dict[str, npt.NDArray[Any]]:
+    """Stack the entries of samples along a new first axis.
+
+    Integers become int64, floating-point numbers float32; truth values and arrays of other types stay. An empty list
+    gives an empty batch.
+
+    Raises:
+        DatasetError: An entry is not a number or array, or shapes or keys differ.
+    """
+    if not samples:
+        return {}
+    keys = [key for key in samples[0] if key not in PRIVATE_KEYS]
+    return {key: _stack_key(key, samples) for key in keys}
+
+
+def _stack_key(key: str, samples: Sequence[Mapping[str, Any]]) -> npt.NDArray[Any]:
+    missing = next((sample for sample in samples if key not in sample), None)
+    if missing is not None:
+        raise DatasetError(f"{missing.get('info', 'a sample')}: the sample has no {key!r}, others of its batch have",
+                           expected="the same keys in every sample", cure="correct the transform that makes the key")
+    values = [sample[key] for sample in samples]
+    first = values[0]
+    if not isinstance(first, (np.ndarray, np.generic, int, float)):
+        raise DatasetError(f"{key!r} of the samples is {type(first).__name__}, which no batch can hold",
+                           expected="a number or an array", cure="leave it out with KeepKeys, or add a transform that "
+                           "makes numbers of it (for texts a label encoder)")
+    shapes = [np.shape(value) for value in values]
+    odd = next((position for position, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if odd is not None:
+        raise DatasetError(f"{samples[odd].get('info', 'a sample')}: {key!r} has the shape {list(shapes[odd])}, the "
+                           f"first of the batch has {list(shapes[0])}", expected="one shape per batch",
+                           cure="use transforms that give a fixed shape, or loader.batch_size_per_card: 1")
+    if isinstance(first, np.ndarray):
+        array = np.stack(values)
+        return array.astype(np.float32) if array.dtype == np.float64 else array
+    array = np.array(values)
+    if array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
