@@ -82,19 +82,13 @@ class TestBatches:
         assert "image" not in batches[1]
         assert loader.report.counts == {"unknown character": 5}
 
-    def test_training_leaves_bad_samples_out(
-        self, tmp_path: Path, workers: int, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_training_leaves_bad_samples_out(self, tmp_path: Path, workers: int) -> None:
         labels = ["0", "x", "1", "2"] * 3
         loader = make_loader(section(write_set(tmp_path, labels), {"num_workers": workers}))
         for epoch in range(2):
             loader.set_epoch(epoch)
-            with caplog.at_level(logging.WARNING, "ppocr"):
-                seen = sorted(flat(lines_of(loader)))
-            assert seen == [1, 3, 4, 5, 7, 8, 9, 11, 12]
+            assert sorted(flat(lines_of(loader))) == [1, 3, 4, 5, 7, 8, 9, 11, 12]
         assert loader.report.counts == {"unknown character": 3}
-        assert [record.getMessage() for record in caplog.records].count(
-            "Left out of the training: 3 bad samples: 3 unknown character") == 1
 
     def test_check_of_the_finished_sample(self, tmp_path: Path, workers: int) -> None:
         def check(sample: dict[str, Any]) -> None:
