@@ -51,6 +51,9 @@ COMPONENT_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     # The widths are drawn anew in every epoch.
     ("batch sampler", "MultiScaleSampler"): ("ratio_wh",),
     ("loader", "*"): ("num_sections",),
+    # The charset decides on the classes; the decay is read by nothing in PaddleOCR.
+    ("head", "CTCHead"): ("out_channels",),
+    ("head", "AttentionHead"): ("out_channels", "l2_decay"),
     # Belongs to the metric.
     ("loss", "ClsLoss"): ("main_indicator",),
     # Selects a model of a distillation.

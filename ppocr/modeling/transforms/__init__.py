@@ -1,0 +1,1 @@
+"""Networks before the backbone, which rectify the image."""
