@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import paddle
 
 LOGGER = logging.getLogger("ppocr")
@@ -72,10 +73,9 @@ class Precision:
         """Return the state of the loss scaler as plain values, empty without one."""
         if not self.scaler:
             return {}
-        return {key: value.item() if hasattr(value, "item") else value
-                for key, value in self.scaler.state_dict().items()}
+        return {key: np.asarray(value).ravel()[0].item() for key, value in self.scaler.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue with a state of `state_dict`."""
         if self.scaler and state:
-            self.scaler.load_state_dict(dict(state))
+            self.scaler.load_state_dict({**state, "scale": np.array([state["scale"]], np.float32)})
