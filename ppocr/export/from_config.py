@@ -1,0 +1,147 @@
+"""From a configuration with trained weights to readers and exported folders."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppocr.config import Config
+from ppocr.data.transforms.decode import decode_image
+from ppocr.data.transforms.pipeline import Pipeline
+from ppocr.engine.builder import ModelParts, build_model_parts, section
+from ppocr.engine.checkpoint import check_charset, load_checkpoint_meta
+from ppocr.errors import ConfigError, ExportError, SampleError
+from ppocr.export.description import (
+    ModelIdentity,
+    Provenance,
+    require_section,
+    resolved_operators,
+    resolved_postprocess,
+)
+from ppocr.export.exporter import export_model
+from ppocr.export.model_backend import ModelBackend
+from ppocr.export.parity import check_parity
+from ppocr.infer.operators import Operator, build_operators
+from ppocr.infer.reader import Image, LineReader
+from ppocr.weights import load_into, read_weights
+
+LOGGER = logging.getLogger("ppocr")
+
+RECOGNITION = "rec"
+"""The task whose results depend on a charset, and whose exports are compared by reading pictures."""
+
+BLANK_SIZE = (32, 100)
+"""Height and width of the picture by which the transforms tell what they make of pictures."""
+
+
+def export_from_config(
+    config: Config, *, parity_images: Sequence[Image] = (), out_dir: str | Path | None = None
+) -> Path:
+    """Build the model of a configuration, load its weights, export it and compare the export with it.
+
+    Args:
+        config: The configuration; names the weights in ``Global.checkpoints`` or ``Global.pretrained_model``.
+        parity_images: Pictures for the comparison, BGR uint8; some are rendered if there are none.
+        out_dir: The folder; ``Global.save_inference_dir`` or ``<save_model_dir>/inference`` by default.
+
+    Raises:
+        ExportError: No weights are named, the model cannot be exported, or the export differs from it.
+        CheckpointError: The weights do not fit.
+        CharsetError: The weights were trained with another charset.
+    """
+    options = config["Global"]
+    target = Path(out_dir or options["save_inference_dir"] or Path(options["save_model_dir"]) / "inference")
+    weights = _weights_path(config)
+    parts = build_model_parts(config)
+    provenance = load_trained(parts, weights)
+    architecture = section(config, "Architecture")
+    task = str(architecture["model_type"])
+    operators = evaluation_operators(config, parts, task)
+    pipeline = build_operators(operators, **parts.transform_context)
+    identity = ModelIdentity(task, str(architecture.get("algorithm") or ""), str(options["model_name"] or ""))
+
+    def check(folder: Path) -> None:
+        check_parity(parts.model, folder, operators=pipeline, postprocess=parts.postprocess, images=parity_images)
+
+    return export_model(
+        parts.model, target, input_spec=image_shape(pipeline), identity=identity, transforms=operators,
+        postprocess=resolved_postprocess(section(config, "PostProcess"), parts.transform_context, task=task),
+        charset=parts.charset if task == RECOGNITION else None, provenance=provenance,
+        with_pir=options["export_with_pir"], check=check if task == RECOGNITION else None,
+    )
+
+
+def reader_from_config(config: Config, batch_size: int) -> LineReader:
+    """Return a reader over the model in training form, with the transforms and the decoder of evaluation.
+
+    Args:
+        config: The configuration; names the weights.
+        batch_size: Most images in a batch.
+
+    Raises:
+        ExportError: No weights are named.
+        CheckpointError: The weights do not fit.
+        CharsetError: The weights were trained with another charset.
+    """
+    weights = _weights_path(config)
+    parts = build_model_parts(config)
+    load_trained(parts, weights)
+    operators = evaluation_operators(config, parts, str(section(config, "Architecture")["model_type"]))
+    return LineReader(ModelBackend(parts.model), build_operators(operators, **parts.transform_context),
+                      parts.postprocess, batch_size)
+
+
+def load_trained(parts: ModelParts, path: str) -> Provenance:
+    """Load weights that must fill the whole model, and return where they come from.
+
+    Raises:
+        CheckpointError: A tensor of the model is missing in the file, or has another shape.
+        CharsetError: The checkpoint was trained with another charset.
+    """
+    check_charset(path, parts.charset)
+    report = load_into(parts.model, read_weights(path), minimum_share=1.0)
+    LOGGER.info("%s: %s", path, report)
+    metrics = (load_checkpoint_meta(path) or {}).get("metrics") or {}
+    return Provenance(Path(report.source).name, report.sha256, metrics)
+
+
+def evaluation_operators(config: Config, parts: ModelParts, task: str) -> list[Operator]:
+    """Return the transforms of ``Eval`` that need no label, every argument written out.
+
+    Raises:
+        ConfigError: The configuration has none, or one that does not exist.
+    """
+    dataset = require_section(section(config, "Eval").get("dataset"), "Eval.dataset")
+    entries = require_section(dataset.get("transforms"), "Eval.dataset.transforms")
+    return resolved_operators(entries, parts.transform_context, task=task)
+
+
+def image_shape(operators: Pipeline) -> tuple[int, int, int]:
+    """Return channels, height and width that the transforms make of a picture.
+
+    Raises:
+        ConfigError: They do not make an image for the network of it.
+    """
+    try:
+        made: Any = operators({"image": decode_image(np.full((*BLANK_SIZE, 3), 127, np.uint8))})["image"]
+    except (SampleError, KeyError) as error:
+        raise ConfigError(f"Eval.dataset.transforms fail on a blank picture: {error}",
+                          expected="transforms that need nothing but the picture, besides the label encoder",
+                          cure="give the transform's class needs_label = True if it is for evaluation only") from error
+    if not isinstance(made, np.ndarray) or made.ndim != 3:
+        raise ConfigError(f"Eval.dataset.transforms make {type(made).__name__} {getattr(made, 'shape', '')} of a "
+                          "picture", expected="float32 [C, H, W]", cure="add a resize such as RecResizeImg")
+    return int(made.shape[0]), int(made.shape[1]), int(made.shape[2])
+
+
+def _weights_path(config: Config) -> str:
+    options = config["Global"]
+    path = options["checkpoints"] or options["pretrained_model"]
+    if not path:
+        raise ExportError("no weights are named: the model would be random", expected="trained weights",
+                          cure="add -o Global.pretrained_model=output/best_accuracy (or Global.checkpoints=...)")
+    return str(path)

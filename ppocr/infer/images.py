@@ -1,0 +1,95 @@
+"""Picture files: from what a user names to pixels, one bad file not stopping the others."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from ppocr.data.transforms.decode import decode_image
+from ppocr.errors import ImageError, InferenceError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+LIST_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """A picture, or why there is none.
+
+    Attributes:
+        path: The file.
+        pixels: uint8 ``[H, W, 3]``, BGR; None if it could not be read.
+        error: Why it could not be read.
+    """
+
+    path: Path
+    pixels: npt.NDArray[Any] | None = None
+    error: ImageError | None = None
+
+
+def list_images(sources: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return the picture files that `sources` name, in order, each once.
+
+    Args:
+        sources: One or more of: a picture; a folder (its pictures, sorted, not those of its subfolders); a pattern
+            with ``*``; a ``.txt`` file with a path on each line, up to a tab, relative to the working folder or else
+            to the file's own folder.
+
+    Raises:
+        InferenceError: A source names nothing.
+    """
+    listed = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    found: dict[Path, None] = {}
+    for source in listed:
+        paths = _expand(Path(source))
+        if not paths:
+            raise InferenceError(f"{source} names no picture", expected="a picture, a folder or pattern with some "
+                                 f"({', '.join(SUFFIXES)}), or a .txt file that lists them", cure="correct the path")
+        found.update(dict.fromkeys(paths))
+    return list(found)
+
+
+def load_images(paths: Sequence[Path], *, ignore_orientation: bool = False) -> Iterator[LoadedImage]:
+    """Yield each picture as it is read; files that cannot be read are yielded with the error.
+
+    Args:
+        paths: The files.
+        ignore_orientation: Do not turn pictures as their EXIF data say.
+    """
+    for path in paths:
+        try:
+            yield LoadedImage(path, decode_image(path.read_bytes(), ignore_orientation=ignore_orientation))
+        except OSError as error:
+            yield LoadedImage(path, error=ImageError(error.strerror or str(error), expected="a readable picture",
+                                                     cure="correct the path"))
+        except ImageError as error:
+            yield LoadedImage(path, error=error)
+
+
+def _expand(source: Path) -> list[Path]:
+    if source.is_dir():
+        return sorted(entry for entry in source.iterdir() if entry.suffix.lower() in SUFFIXES)
+    if source.is_file():
+        return _listed(source) if source.suffix.lower() == LIST_SUFFIX else [source]
+    matches = sorted(Path(match) for match in glob.glob(str(source)))
+    return [match for match in matches if match.is_file()]
+
+
+def _listed(file: Path) -> list[Path]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InferenceError(f"{file} cannot be read: {error}", expected="UTF-8 text with a path on each line",
+                             cure="correct the file") from None
+    paths = []
+    for line in lines:
+        name = line.split("\t")[0].strip()
+        if name:
+            path = Path(name)
+            paths.append(path if path.is_absolute() or path.exists() else file.parent / path)
+    return paths

@@ -1,0 +1,162 @@
+"""The weights of an exported model as arrays, read without Paddle.
+
+A ``.pdiparams`` file holds the tensors one after another in the sorted order of their variable names; the names
+themselves are in the program. Our ``inference.yml`` maps them to the structured names of the training model.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ppocr.errors import InferenceError
+from ppocr.infer.folder import InferenceFolder
+
+Array = npt.NDArray[Any]
+
+DTYPES: dict[int, str] = {0: "?", 1: "<i2", 2: "<i4", 3: "<i8", 4: "<f2", 5: "<f4", 6: "<f8", 20: "u1", 21: "i1",
+                          22: "<u2"}
+"""Paddle's numbers of element types; bfloat16 (22) comes as uint16."""
+
+PARAMETER_OP = "p"
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+def exported_weights(path: str | Path) -> dict[str, Array]:
+    """Return the weights of an exported folder, structured name to array.
+
+    Args:
+        path: A folder with an ``inference.yml`` of ours.
+
+    Raises:
+        InferenceError: The folder cannot be read, or has no map of names.
+    """
+    folder = InferenceFolder.open(path)
+    names = folder.description.parameters if folder.description else {}
+    if not names:
+        raise InferenceError(f"{path} does not say which weight is which", expected="Parameters in inference.yml",
+                             cure="export the model with this toolkit, or call program_weights for variable names")
+    variables = program_weights(folder.model_file, folder.params_file)
+    missing = [variable for variable in names.values() if variable not in variables]
+    if missing:
+        raise InferenceError(f"{path}: inference.yml names weights that the program lacks, such as {missing[0]}",
+                             expected="files of one export", cure="export the model again")
+    return {name: variables[variable] for name, variable in names.items()}
+
+
+def program_weights(model_file: str | Path, params_file: str | Path) -> dict[str, Array]:
+    """Return the weights of a program, variable name to array.
+
+    Args:
+        model_file: ``.json`` or ``.pdmodel``.
+        params_file: ``.pdiparams``.
+
+    Raises:
+        InferenceError: The files are damaged or do not belong together.
+    """
+    try:
+        names = sorted(variable_names(Path(model_file)))
+        arrays = list(_tensors(Path(params_file).read_bytes()))
+    except (OSError, ValueError, KeyError, IndexError, TypeError, struct.error) as error:
+        raise InferenceError(f"{model_file} or {params_file} is damaged ({error})", expected="a complete program",
+                             cure="export the model again, or copy both files again") from error
+    if len(names) != len(arrays):
+        raise InferenceError(f"{model_file} has {len(names)} weights, {params_file} {len(arrays)}",
+                             expected="files of one export", cure="export the model again")
+    return dict(zip(names, arrays, strict=True))
+
+
+def variable_names(model_file: Path) -> list[str]:
+    """Return the names of a program's weights, in the program's order."""
+    if model_file.suffix == ".json":
+        program = json.loads(model_file.read_bytes())
+        block = program["program"]["regions"][0]["blocks"][0]
+        # OA[0] tells whether the value is stored; the random state of an LSTM's dropout is not.
+        return [str(op["A"][3]) for op in block["ops"] if op["#"] == PARAMETER_OP and op["OA"][0]]
+    return list(_persistable_variables(model_file.read_bytes()))
+
+
+def _tensors(data: bytes) -> Iterator[Array]:
+    position = 0
+    while position < len(data):
+        _, levels = struct.unpack_from("<IQ", data, position)
+        position += 12
+        for _ in range(levels):
+            size, = struct.unpack_from("<Q", data, position)
+            position += 8 + size
+        _, size = struct.unpack_from("<Ii", data, position)
+        position += 8
+        dtype, shape = _tensor_description(data[position:position + size])
+        position += size
+        count = int(np.prod(shape, dtype=np.int64))
+        yield np.frombuffer(data, dtype, count, position).reshape(shape)
+        position += count * dtype.itemsize
+
+
+def _tensor_description(message: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    code, shape = 0, []
+    for field, value in _fields(message):
+        if field == 1:
+            code = value
+        elif field == 2:
+            shape += [value] if isinstance(value, int) else _varints(value)
+    return np.dtype(DTYPES[code]), tuple(shape)
+
+
+def _persistable_variables(program: bytes) -> Iterator[str]:
+    """Yield the weights that an older program (a protobuf message) declares: blocks (1), their variables (3)."""
+    for field, block in _fields(program):
+        if field != 1:
+            continue
+        for inner, variable in _fields(block):
+            if inner == 3:
+                parts = dict(_fields(variable))
+                name = bytes(parts[1]).decode()
+                if parts.get(3) and name not in ("feed", "fetch"):
+                    yield name
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield ``(field number, value)`` of a protobuf message; nested messages and texts come as bytes."""
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        kind = key & 7
+        if kind == VARINT:
+            value, position = _varint(message, position)
+            yield key >> 3, value
+        elif kind == BYTES:
+            size, position = _varint(message, position)
+            yield key >> 3, message[position:position + size]
+            position += size
+        elif kind in (FIXED32, FIXED64):
+            size = 4 if kind == FIXED32 else 8
+            yield key >> 3, message[position:position + size]
+            position += size
+        else:
+            raise ValueError(f"a protobuf field of kind {kind}")
+
+
+def _varints(data: bytes) -> list[int]:
+    values, position = [], 0
+    while position < len(data):
+        value, position = _varint(data, position)
+        values.append(value)
+    return values
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, position

@@ -1,0 +1,1 @@
+"""Predictors over exported models, with the class names that the field knows."""
