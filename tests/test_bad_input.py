@@ -176,4 +176,5 @@ def test_unreadable_picture_does_not_stop_the_others(folder: Path, capsys: pytes
 
 
 def test_predictor_without_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(capsys, predict_command, ["--rec_model_dir", str(folder / "nothing"), "--image_dir", str(folder)], "nothing")
+    arguments = ["--rec_model_dir", str(folder / "nothing"), "--image_dir", str(folder)]
+    refused(capsys, predict_command, arguments, "nothing")

@@ -43,7 +43,7 @@ def float16_scaler(tmp_path: Path) -> Precision:
     gpu = SimpleNamespace(_expected_place=SimpleNamespace(
         is_gpu_place=lambda: True, is_xpu_place=lambda: False, is_custom_place=lambda: False))
     options = config_for(tmp_path, "Global.use_amp=true", "Global.scale_loss=1024")["Global"]
-    with mock.patch.object(paddle.amp.grad_scaler, "_dygraph_tracer", lambda: gpu):
+    with mock.patch.object(paddle.amp.grad_scaler, "_dygraph_tracer", return_value=gpu):
         return Precision(options, "gpu")
 
 
