@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED_CONFIG = "configs/rec/en_number_mobile_v2.yml"
 CONFIG = "configs/rec/en_number_mobile_v2_finetune.yml"
 
 
@@ -36,7 +37,7 @@ def main() -> int:
     ]
     published = f"Global.pretrained_model={weights / 'en_number_mobile_v2.0_rec_train' / 'best_accuracy'}"
     tuned = f"Global.pretrained_model={output / 'best_accuracy'}"
-    run("tools/eval.py", "-c", CONFIG, "--json", str(output / "before.json"), "-o", published, *common)
+    run("tools/eval.py", "-c", PUBLISHED_CONFIG, "--json", str(output / "before.json"), "-o", published, *common)
     run("tools/train.py", "-c", CONFIG, "-o", published, *common, *arguments.opt)
     run("tools/eval.py", "-c", CONFIG, "--json", str(output / "after.json"), "-o", tuned, *common)
     before, after = (json.loads((output / f"{name}.json").read_text()) for name in ("before", "after"))
