@@ -106,7 +106,9 @@ class EvaluationLog(Hook):
 
 def format_metrics(metrics: dict[str, float]) -> str:
     """Return the line that evaluation prints, such as ``"Eval: acc:0.8800, norm_edit_dis:0.9200"``."""
-    return "Eval: " + ", ".join(f"{name}:{_metric(value)}" for name, value in metrics.items())
+    return "Eval: " + ", ".join(
+        f"{name}:{value}" if isinstance(value, int) else f"{name}:{value:.4f}" for name, value in metrics.items()
+    )
 
 
 def write_record(run: TrainingRun, kind: str, figures: dict[str, float]) -> None:
@@ -132,10 +134,6 @@ def _mean(values: list[float]) -> float:
 
 def _short(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".") if value >= 1e-4 else f"{value:.3g}"
-
-
-def _metric(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() and abs(value) > 1 else f"{value:.4f}"
 
 
 def _memory() -> str:

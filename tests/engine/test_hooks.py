@@ -102,7 +102,7 @@ def test_the_line_of_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 
 
 def test_evaluation_lines() -> None:
-    assert format_metrics({"acc": 0.88, "norm_edit_dis": 0.92, "samples": 2077.0}) == \
+    assert format_metrics({"acc": 0.88, "norm_edit_dis": 0.92, "samples": 2077}) == \
         "Eval: acc:0.8800, norm_edit_dis:0.9200, samples:2077"
     assert clock(3671.9) == "1:01:11"
 
