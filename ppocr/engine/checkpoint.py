@@ -1,13 +1,15 @@
 """Checkpoints: ``<prefix>.pdparams`` (weights), ``<prefix>.pdopt`` (optimizer) and ``<prefix>.state`` (the rest).
 
 The ``.state`` file is JSON and is written last. It holds the checksums of the other two, so that a checkpoint is
-either complete or recognised as not.
+either complete or recognised as not; one that is being replaced stays usable until the new one is (see `_take_place`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,35 @@ from ppocr.engine.run import Progress, TrainingRun
 from ppocr.engine.seeding import random_states, restore_random_states
 from ppocr.errors import CharsetError, CheckpointError
 from ppocr.fileio import atomic_write, sha256
-from ppocr.sections import to_plain
+from ppocr.overrides import OPTION, VARIABLE
+from ppocr.sections import Section, to_plain, where
 from ppocr.weights import load_into, read_weights, write_weights
 
 LOGGER = logging.getLogger("ppocr")
 
 SCHEMA = 1
 SUFFIXES = (".pdparams", ".pdopt", ".state")
+
+
+def named_weights(options: Section) -> tuple[str, str] | None:
+    """Return which weights the section Global names, as ``(key, path)``, or None.
+
+    Where both ``checkpoints`` and ``pretrained_model`` are set, the one that was said last counts: an option before an
+    environment variable before a file, and ``checkpoints`` where they are equal. The effective configuration of a
+    resumed run names its checkpoint, so that ``-o Global.pretrained_model=...`` could not be heard otherwise.
+    """
+    named = [key for key in ("checkpoints", "pretrained_model") if options[key]]
+    if not named:
+        return None
+    chosen = max(named, key=lambda key: _precedence(options.origins.get(key, "")))
+    for other in named:
+        if other != chosen:
+            LOGGER.info("%s is not read: %s counts.", where(options, other), where(options, chosen))
+    return chosen, str(options[chosen])
+
+
+def _precedence(origin: str) -> int:
+    return 2 if origin.startswith(OPTION) else 1 if origin.startswith(VARIABLE) else 0
 
 
 def save_checkpoint(run: TrainingRun, prefix: str | Path, metrics: dict[str, float] | None = None) -> None:
@@ -37,9 +61,8 @@ def save_checkpoint(run: TrainingRun, prefix: str | Path, metrics: dict[str, flo
         prefix: Path without suffix, such as ``output/latest``.
         metrics: The evaluation that this checkpoint stands for, kept in the ``.state`` file.
     """
-    prefix = Path(prefix)
-    weights, optimizer, state = (prefix.with_name(prefix.name + suffix) for suffix in SUFFIXES)
-    state.unlink(missing_ok=True)
+    _take_place(prefix)  # What a killed save has left, or else its state would seem to belong to the files below.
+    weights, optimizer, state = _files(prefix, staged=True)
     write_weights(weights, run.network.state_dict())
     write_weights(optimizer, optimizer_state(run.network, run.optimizer))
     content = {
@@ -53,11 +76,32 @@ def save_checkpoint(run: TrainingRun, prefix: str | Path, metrics: dict[str, flo
         "hooks": run.hooks.state_dict(),
         "random": random_states(),
         "world_size": run.world_size,
-        "files": {path.suffix: sha256(path) for path in (weights, optimizer)},
+        "files": {suffix: sha256(path) for suffix, path in zip(SUFFIXES, (weights, optimizer), strict=False)},
         "config": to_plain(run.config),
     }
     with atomic_write(state, "w") as file:
         json.dump(content, file, ensure_ascii=False, default=_plain_number)
+    _take_place(prefix)
+
+
+def _files(prefix: str | Path, *, staged: bool = False) -> list[Path]:
+    """Return the three files of a checkpoint, or those that a save writes before they take their place."""
+    prefix = Path(prefix)
+    return [prefix.with_name(f".{prefix.name}.next{suffix}" if staged else prefix.name + suffix) for suffix in SUFFIXES]
+
+
+def _take_place(prefix: str | Path) -> None:
+    """Rename the files of a finished save over the earlier ones.
+
+    A save writes all three under other names, the state last, and renames them, the state last again. So wherever it
+    is killed, either the earlier checkpoint is whole, or the staged state is there and this function ends the work.
+    """
+    staged = _files(prefix, staged=True)
+    if not staged[-1].is_file():
+        return
+    for source, target in zip(staged, _files(prefix), strict=True):
+        with contextlib.suppress(FileNotFoundError):  # Renamed before the kill, or by another process that resumes.
+            os.replace(source, target)
 
 
 def load_checkpoint_meta(prefix: str | Path) -> dict[str, Any] | None:
@@ -120,12 +164,15 @@ def resume(run: TrainingRun, prefix: str | Path) -> None:
         CheckpointError: A file is missing, damaged, or belongs to another model or optimizer.
         CharsetError: The charset differs.
     """
+    _take_place(state_path(prefix).with_suffix(""))
     content = load_checkpoint_meta(prefix)
     if content is None:
+        inside = sorted(str(path.with_suffix("")) for path in Path(prefix).glob("*.state"))
         raise CheckpointError(
-            f"Global.checkpoints={prefix}: there is no {state_path(prefix)}",
+            f"Global.checkpoints={prefix}: there is no {state_path(prefix)}"
+            + (f"; it is a folder, which holds {', '.join(inside)}" if inside else ""),
             expected="a complete checkpoint: .pdparams, .pdopt and .state",
-            cure="to start from weights alone, set Global.pretrained_model instead",
+            cure="name a checkpoint, or set Global.pretrained_model to start from weights alone",
         )
     weights, optimizer = (state_path(prefix).with_suffix(suffix) for suffix in SUFFIXES[:2])
     for path in (weights, optimizer):
@@ -135,6 +182,7 @@ def resume(run: TrainingRun, prefix: str | Path) -> None:
                                   cure="resume from another checkpoint of the run")
     check_charset(prefix, run.charset)
     report = load_into(run.network, read_weights(weights), minimum_share=1.0)
+    _check_optimizer(run, content["config"])
     load_optimizer_state(run.network, run.optimizer, read_weights(optimizer))
     run.schedule.set_state_dict(content["schedule"])
     run.precision.load_state_dict(content["scaler"])
@@ -144,8 +192,32 @@ def resume(run: TrainingRun, prefix: str | Path) -> None:
     if content["world_size"] != run.world_size:
         LOGGER.warning("The checkpoint was written by %d processes, this run has %d: the order of the data differs "
                        "from here on.", content["world_size"], run.world_size)
+    _check_steps(run)
     LOGGER.info("Resumed from %s: epoch %d, batch %d, step %d. %s", prefix, run.progress.epoch, run.progress.batch,
                 run.progress.step, report)
+
+
+def _check_optimizer(run: TrainingRun, config: dict[str, Any]) -> None:
+    """Refuse another optimizer by name, which says more than the names of its accumulators."""
+    before, now = (str(settings["Optimizer"].get("name")) for settings in (config, run.config))
+    if before != now:
+        raise CheckpointError(
+            f"the optimizer state does not fit: the checkpoint is of {before}, the configuration has {now}",
+            expected="a checkpoint of the same optimizer",
+            cure=f"set Optimizer.name={before}, or start from the weights with Global.pretrained_model",
+        )
+
+
+def _check_steps(run: TrainingRun) -> None:
+    """Warn when the steps of the checkpoint are not those that this run would have taken up to here."""
+    progress, accumulation = run.progress, run.accumulation
+    per_epoch = -(-run.batches_per_epoch // accumulation)
+    of_epoch = per_epoch if progress.batch == run.batches_per_epoch else progress.batch // accumulation
+    here = progress.epoch * per_epoch + of_epoch
+    if progress.step != here:
+        LOGGER.warning("The checkpoint stands at step %d; this run would stand at %d (another batch size, "
+                       "accumulation, number of processes or amount of data). The learning rate follows the steps: it "
+                       "goes on at %g.", progress.step, here, run.schedule.get_lr())
 
 
 def load_pretrained(network: Any, path: str | Path, charset: Charset | None, minimum_share: float) -> None:
