@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,27 @@ class UnknownCharacterError(CharsetError):
     characters: str = ""
 
 
+def mirrored(text: str) -> str:
+    """Return a right-to-left text in the order of the image, from left to right; applied again, it gives it back.
+
+    Numbers and words of left-to-right scripts, and all that stands between two of them, keep their order, as they
+    do on paper: ``12`` in a line of Arabic is not written ``21``. Unlike in the bidirectional algorithm of Unicode,
+    brackets stay as they are, and two numbers beside each other count as one.
+    """
+    pieces: list[str] = []
+    run = rest = ""
+    for character in text:
+        direction = unicodedata.bidirectional(character)
+        if direction in ("L", "EN", "AN"):
+            run, rest = run + rest + character, ""
+        elif run and direction not in ("R", "AL"):
+            rest += character
+        else:
+            pieces += [run, *rest, character]
+            run = rest = ""
+    return "".join(reversed([*pieces, run, *rest]))
+
+
 @dataclass(frozen=True)
 class Charset:
     """The characters of a model in the order of their class indices.
@@ -42,8 +64,7 @@ class Charset:
             final space after an earlier one. Published models have it, whose dictionary held the space already when
             ``use_space_char`` added it; the last one is used for encoding, both decode to a space.
         lowercase: Texts are lower-cased before they are encoded (the default charset ``0-9a-z`` is case-blind).
-        right_to_left: Texts are written from right to left; the image is read from left to right, so that decoded
-            texts are reversed.
+        right_to_left: Texts are written from right to left, the image is read from left to right: see `mirrored`.
     """
 
     symbols: tuple[str, ...]
@@ -130,7 +151,7 @@ class Charset:
     def normalize(self, text: str) -> str:
         """Return `text` in the case and direction in which it is encoded (see `lowercase`, `right_to_left`)."""
         text = text.lower() if self.lowercase else text
-        return text[::-1] if self.right_to_left else text
+        return mirrored(text) if self.right_to_left else text
 
     def unknown_characters(self, text: str) -> str:
         """Return the characters of `text` that the charset lacks, in order of appearance, without repeats."""
@@ -157,7 +178,7 @@ class Charset:
     def decode(self, indices: Iterable[int]) -> str:
         """Return the text of symbol indices (the inverse of `encode`, in reading direction)."""
         text = "".join(self.symbols[index] for index in indices)
-        return text[::-1] if self.right_to_left else text
+        return mirrored(text) if self.right_to_left else text
 
     def to_dict(self) -> dict[str, Any]:
         """Return a description of plain values, from which `from_dict` makes an equal charset."""
@@ -258,7 +279,8 @@ def _dictionary_lines(file: Path) -> list[str]:
     except OSError as error:
         raise CharsetError(f"dictionary {file} cannot be read: {error.strerror}",
                            expected="a UTF-8 text file with one character per line",
-                           cure="correct Global.character_dict_path") from None
+                           cure="correct Global.character_dict_path (a relative path starts at the working folder)"
+                           ) from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

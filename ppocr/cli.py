@@ -119,7 +119,7 @@ def _help() -> str:
     rows |= {name: text for name, (text, _) in BUILT_IN.items()}
     width = max(len(name) for name in rows)
     lines = [
-        f"ppocr-toolkit {__version__}: train, evaluate, export and run text detectors and recognizers",
+        f"ppocr-toolkit {__version__}: train, evaluate, export and run text recognizers",
         "",
         "usage: ppocr COMMAND [OPTIONS]          ppocr COMMAND --help tells the options of a command",
         "       ppocr --version",
@@ -137,6 +137,9 @@ def _doctor(arguments: list[str]) -> int:
 
 def _configs(arguments: list[str]) -> int:
     """Print the shipped configurations, those whose path holds all of the given words."""
+    if {"-h", "--help"} & set(arguments):
+        print(f"usage: ppocr configs [WORD ...]\n\n{BUILT_IN['configs'][0]}")
+        return 0
     folder = project_folder("configs")
     files = sorted(folder.rglob("*.yml")) if folder else []
     shown = [file for file in files if all(word in str(file.relative_to(folder or file)) for word in arguments)]

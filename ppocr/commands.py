@@ -31,6 +31,8 @@ def run_command(command: Callable[[Sequence[str] | None], int], arguments: Seque
     """
     # Paddle warns on every import that ccache, which only compiling operators needs, is not installed.
     warnings.filterwarnings("ignore", message="No ccache found")
+    # Its batch norm warns in every training that it does what it is there for.
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
     try:
         return command(arguments)
     except PPOCRError as error:

@@ -22,6 +22,7 @@ from ppocr.errors import ConfigError, did_you_mean
 from ppocr.fileio import atomic_write
 from ppocr.overrides import apply_overrides
 from ppocr.peer_keys import GLOBAL_KEYS as INERT_GLOBAL_KEYS
+from ppocr.plugins import moved_plugins
 from ppocr.sections import Section, SectionList, to_plain, where
 from ppocr.yaml_files import read_yaml
 
@@ -53,9 +54,13 @@ class Config(Section):
         lines += [f"# {key}: {value}" for key, value in extra.items()]
         if self.defaulted:
             lines.append("# Set by default: " + ", ".join(self.defaulted))
+        content = to_plain(self)
+        if self["Global"]["plugins"]:
+            # Their paths start at the folder of the configuration, which the saved one has another of.
+            content["Global"]["plugins"] = moved_plugins(self["Global"]["plugins"], self.file.parent, Path(path).parent)
         with atomic_write(path, "w") as file:
             file.write("\n".join(lines) + "\n")
-            yaml.safe_dump(to_plain(self), file, sort_keys=False, allow_unicode=True, width=120)
+            yaml.safe_dump(content, file, sort_keys=False, allow_unicode=True, width=120)
 
 
 def load_config(

@@ -106,9 +106,6 @@ def components_of(registry: Registry) -> Iterable[Component]:
 
 def arguments_of(component: Callable[..., Any], kind: str) -> dict[str, inspect.Parameter]:
     """Return the arguments that a section can set."""
-    constructor = getattr(component, "__init__", component) if inspect.isclass(component) else component
-    if getattr(constructor, "__module__", "").split(".")[0] == "paddle":
-        return {}  # A layer without a constructor of its own; the arguments of paddle.nn.Layer are not for sections.
     hidden = INTERNAL.get(kind, frozenset())
     return {key: value for key, value in constructor_parameters(component).items() if key not in hidden}
 

@@ -84,6 +84,8 @@ PACKAGES = (
     Package(("visualdl",), "visualdl", "Global.use_visualdl"),
 )
 
+SUMMARY = "Tell what this machine and this environment offer, and the cure for what is missing."
+
 PADDLE_PROBE = """
 import json, paddle
 print("\\n" + json.dumps({"version": paddle.__version__, "cuda": paddle.is_compiled_with_cuda(),
@@ -93,7 +95,7 @@ print("\\n" + json.dumps({"version": paddle.__version__, "cuda": paddle.is_compi
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the report; return 1 if something stops training, else 0."""
-    parser = argparse.ArgumentParser(prog="ppocr doctor", description=__doc__.split("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="ppocr doctor", description=SUMMARY)
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of lines")
     options = parser.parse_args(arguments)
     findings = examine()

@@ -11,6 +11,9 @@ from ppocr.yaml_files import parse_value
 
 ENVIRONMENT_PREFIX = "PPOCR__"
 
+OPTION, VARIABLE = "-o ", "environment variable "
+"""What the origin of a value begins with that an option or an environment variable set."""
+
 
 def apply_overrides(config: Section, overrides: Sequence[str], environ: Mapping[str, str]) -> None:
     """Set the values of environment variables ``PPOCR__a__b=…``, then of ``a.b=…`` options, in place.
@@ -21,13 +24,13 @@ def apply_overrides(config: Section, overrides: Sequence[str], environ: Mapping[
     for name, value in sorted(environ.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             keys = name[len(ENVIRONMENT_PREFIX):].split("__")
-            set_value(config, keys, value, f"environment variable {name}")
+            set_value(config, keys, value, f"{VARIABLE}{name}")
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key:
             raise ConfigError(f"-o {override!r} is not an assignment", expected="Key.sub=value",
                               cure="write the key, '=' and the value without spaces around '='")
-        set_value(config, key.split("."), value, f"-o {override}")
+        set_value(config, key.split("."), value, f"{OPTION}{override}")
 
 
 def set_value(config: Section, keys: Sequence[str], text: str, origin: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,24 @@ def import_plugins(plugins: Sequence[str] | None, folder: str | Path) -> None:
             _load_file(plugin, (Path(folder) / plugin).resolve())
         else:
             _load_module(plugin, Path(folder))
+
+
+def moved_plugins(plugins: Sequence[str], folder: str | Path, target: str | Path) -> list[str]:
+    """Return plugins so that a configuration in the folder `target` means by them what one in `folder` does."""
+    moved = []
+    for plugin in plugins:
+        file = Path(folder) / (plugin if plugin.endswith(".py") else _beside(plugin))
+        is_file = plugin.endswith(".py") or (file.is_file() and not _is_installed(plugin))
+        moved.append(Path(os.path.relpath(file.resolve(), Path(target).resolve())).as_posix() if is_file else plugin)
+    return moved
+
+
+def _beside(plugin: str) -> str:
+    return plugin.replace(".", "/") + ".py"
+
+
+def _is_installed(plugin: str) -> bool:
+    return importlib.util.find_spec(plugin.split(".")[0]) is not None
 
 
 def _load_file(plugin: str, path: Path) -> None:
@@ -54,9 +73,9 @@ def _load_file(plugin: str, path: Path) -> None:
 
 
 def _load_module(plugin: str, folder: Path) -> None:
-    beside = folder / (plugin.replace(".", "/") + ".py")
+    beside = folder / _beside(plugin)
     try:
-        if importlib.util.find_spec(plugin.split(".")[0]) is None and beside.is_file():
+        if not _is_installed(plugin) and beside.is_file():
             _load_file(plugin, beside.resolve())
             return
         importlib.import_module(plugin)

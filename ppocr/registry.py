@@ -13,8 +13,11 @@ constructor's signature; what the section does not say is supplied by the caller
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import inspect
+import logging
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -25,6 +28,8 @@ from ppocr.peer_keys import inert_component_keys
 from ppocr.sections import where
 
 T = TypeVar("T")
+
+LOGGER = logging.getLogger("ppocr")
 
 ANY_TASK = ""
 
@@ -133,7 +138,10 @@ def check_arguments(
     parameters = constructor_parameters(component)
     arguments: dict[str, Any] = {}
     for key, value in section.items():
-        if key == "name" or inert_component_keys(kind, name, key):
+        if key == "name":
+            continue
+        if inert_component_keys(kind, name, key):
+            _tell_once(f"{where(section, key)} has no effect here (see docs/config_reference.md)")
             continue
         if key not in parameters:
             hint = did_you_mean(key, parameters)
@@ -165,10 +173,7 @@ def constructor_parameters(component: Callable[..., Any]) -> dict[str, inspect.P
     if inspect.isclass(component) and not dataclasses.is_dataclass(component):
         source = component.__init__
     # A dataclass's own __init__ resolves names in the wrong module when fields are inherited; the class does not.
-    try:
-        hints = typing.get_type_hints(source)
-    except NameError:  # An annotation that is imported for type checkers only.
-        hints = {}
+    hints = _type_hints(source)
     parameters = {}
     for key, parameter in inspect.signature(component).parameters.items():
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
@@ -176,6 +181,26 @@ def constructor_parameters(component: Callable[..., Any]) -> dict[str, inspect.P
         annotation = hints.get(key, inspect.Parameter.empty)
         parameters[key] = parameter.replace(annotation=annotation)
     return parameters
+
+
+def _type_hints(source: Any) -> dict[str, Any]:
+    """Return the resolved annotations of a class or function, without those whose names Python does not know here."""
+    try:
+        return typing.get_type_hints(source)
+    except NameError:
+        # A name that is imported for type checkers only; the other arguments are still checked.
+        hints: dict[str, Any] = {}
+        for key, annotation in source.__annotations__.items():
+            alone = type("Alone", (), {"__annotations__": {key: annotation}, "__module__": source.__module__})
+            with contextlib.suppress(NameError):
+                hints |= typing.get_type_hints(alone)
+        return hints
+
+
+@functools.cache
+def _tell_once(message: str) -> None:
+    """Log a message once per process, however many components are built from the section that it is about."""
+    LOGGER.info("%s", message)
 
 
 def _section_name(section: Any, kind: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ppocr.errors import ConfigError
+
 
 class Section(dict[str, Any]):
     """A mapping of the configuration.
@@ -45,6 +47,34 @@ def where(section: Any, key: str | int | None = None) -> str:
         return _place(path or "the configuration", origin)
     dotted = f"{path}.{key}" if path else str(key)
     return _place(dotted, origins.get(str(key), ""))
+
+
+def named_section(entry: Any, *, path: str = "", origin: str = "") -> Section:
+    """Return an entry ``{Name: arguments}`` of a list as a section ``{name: Name, ...}`` that knows its place.
+
+    Args:
+        entry: The entry; the arguments are a mapping, or None for none. It is left as it is.
+        path: Dotted path of the arguments, where they do not know it themselves.
+        origin: Where the name was written, where the entry does not know it.
+
+    Raises:
+        ConfigError: It has another form.
+    """
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        given = "several keys: " + ", ".join(map(str, entry)) if isinstance(entry, Mapping) and entry else repr(entry)
+        place = _place(path or "the list", origin)
+        raise ConfigError(f"{place}: an entry is written as {{Name: arguments}}, not as {given}",
+                          expected="one key, such as '- RecAug: null' or '- KeepKeys: {keep_keys: [image]}'",
+                          cure="give each its own list item; its arguments go below its name, indented")
+    (name, arguments), = entry.items()
+    origin = getattr(entry, "origins", {}).get(name) or origin
+    path = getattr(arguments, "path", "") or (f"{path}.{name}" if path else str(name))
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise ConfigError(f"{_place(path, origin)}: the arguments of {name} are {arguments!r}",
+                          expected="a mapping, or null", cure="write them as {key: value}")
+    section = Section({**(arguments or {}), "name": str(name)}, path=path)
+    section.origins = {**getattr(arguments, "origins", {}), "name": origin}
+    return section
 
 
 def _place(dotted: str, origin: str) -> str:

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ppocr.errors import CheckpointError, did_you_mean
 from ppocr.fileio import atomic_write, sha256
-from ppocr.safe_pickle import BlockedGlobalError, read_pickle
-
-Array = npt.NDArray[Any]
+from ppocr.safe_pickle import Array, BlockedGlobalError, read_pickle
 
 SUFFIX = ".pdparams"
 NAME_TABLE = "StructuredToParameterName@@"

@@ -78,6 +78,12 @@ def test_a_typo_in_any_section_names_the_right_key(
     refused(capsys, train_command, ["-c", str(folder / "small.yml"), "-o", option], wrong, hint, "-o ")
 
 
+@pytest.mark.parametrize("value", ["5", "[3, 32, wide]", "[3, 32]"])
+def test_a_wrong_image_shape(folder: Path, capsys: pytest.CaptureFixture[str], value: str) -> None:
+    option = f"Train.dataset.transforms.RecResizeImg.image_shape={value}"
+    refused(capsys, train_command, ["-c", str(folder / "small.yml"), "-o", option], "image_shape", "wrong type", "-o ")
+
+
 def train_on(folder: Path, lines: bytes) -> list[str]:
     labels = folder / "words" / "mine.txt"
     labels.write_bytes(lines)
@@ -178,3 +184,22 @@ def test_unreadable_picture_does_not_stop_the_others(folder: Path, capsys: pytes
 def test_predictor_without_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--rec_model_dir", str(folder / "nothing"), "--image_dir", str(folder)]
     refused(capsys, predict_command, arguments, "nothing")
+
+
+def test_evaluation_names_the_samples_that_it_counts_as_wrong(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open(folder / "words" / "test.txt", "a", encoding="utf-8") as file:
+        file.write("test/gone.jpg\tabc\n")
+    weights = f"Global.pretrained_model={folder / 'output' / 'best_accuracy'}"
+    assert run_command(eval_command.main, ["-c", str(folder / "small.yml"), "-o", weights]) == 0
+    listed = folder / "output" / "bad_eval_samples.txt"
+    assert f"Counted as wrong: 1 bad sample: 1 missing image; all of them, with file and line: {listed}" in \
+        capsys.readouterr().out
+    assert "test.txt:13 (" in listed.read_text()
+
+
+def test_a_picture_for_the_comparison_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "bad.jpg").write_bytes(b"nope")
+    refused(capsys, export_command, ["-c", str(folder / "small.yml"), "--parity_images", str(folder / "bad.jpg")],
+            f"{folder / 'bad.jpg'}: not a readable image")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ppocr.charset import (
     UnknownCharacterError,
     attention_codec,
     ctc_codec,
+    mirrored,
     nrtr_codec,
     sar_codec,
 )
@@ -82,9 +84,33 @@ def test_description_round_trip_and_tampering() -> None:
 
 
 def test_right_to_left_texts_are_reversed_for_the_image() -> None:
-    charset = Charset(("x", "y"), right_to_left=True)
-    assert charset.encode("xyy").tolist() == [1, 1, 0]
-    assert charset.decode([1, 1, 0]) == "xyy"
+    charset = Charset(("א", "ב"), right_to_left=True)
+    assert charset.encode("אבב").tolist() == [1, 1, 0]
+    assert charset.decode([1, 1, 0]) == "אבב"
+
+
+@pytest.mark.parametrize(
+    ("text", "image"),
+    [
+        ("אב", "בא"),
+        ("אב 12", "12 בא"),
+        ("אב 12.50 גד", "דג 12.50 בא"),
+        ("שלט ABC de 7!", "!ABC de 7 טלש"),
+        ("٣٤ אב", "בא ٣٤"),
+        ("Latin 1", "Latin 1"),
+        ("", ""),
+    ],
+)
+def test_numbers_and_latin_words_keep_their_order_in_right_to_left_texts(text: str, image: str) -> None:
+    assert mirrored(text) == image
+    assert mirrored(image) == text
+
+
+def test_mirroring_twice_gives_any_text_back() -> None:
+    source = random.Random(0)
+    for _ in range(2000):
+        text = "".join(source.choices("אבגدab12٣ .,-%()\u0301", k=source.randrange(12)))
+        assert mirrored(mirrored(text)) == text
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,10 @@ class TestConfigs:
         assert capsys.readouterr().out == f"{tmp_path}/configs/rec/svtr.yml\n"
         assert cli.main(["configs", "cls"]) == 2
 
+    def test_help_is_no_word_to_look_for(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(["configs", "--help"]) == 0
+        assert "usage: ppocr configs" in capsys.readouterr().out
+
 
 class TestProjectFolder:
     def test_checkout_has_its_tools(self) -> None:

@@ -132,3 +132,20 @@ def test_the_effective_configuration_reads_back_equal(tmp_path: Path) -> None:
     assert "Set by default" in text
     again = load_config(tmp_path / "effective.yml", (), {})
     assert to_plain(again) == to_plain(config) == yaml.safe_load(text)
+
+
+def test_the_effective_configuration_finds_its_plugins(tmp_path: Path) -> None:
+    config = load(tmp_path, MINIMAL + "Global: {plugins: [mine.py]}\n")
+    (tmp_path / "output").mkdir()
+    config.save(tmp_path / "output" / "config.yml")
+    assert load_config(tmp_path / "output" / "config.yml", (), {})["Global"]["plugins"] == ["../mine.py"]
+    assert config["Global"]["plugins"] == ["mine.py"]
+
+
+def test_a_minimal_classifier_has_the_two_directions_or_those_that_are_given(tmp_path: Path) -> None:
+    from ppocr.engine.builder import build_model_parts
+
+    text = "Architecture: {model_type: cls}\n"
+    assert build_model_parts(load(tmp_path, text)).model.head.fc.weight.shape[1] == 2
+    three = load(tmp_path, text, 'Global.label_list=["0", "90", "180"]')
+    assert build_model_parts(three).model.head.fc.weight.shape[1] == 3

@@ -78,17 +78,24 @@ def test_files_beside_the_run(folder: Path) -> None:
     assert load_config(folder / "files" / "config.yml", (), {})["Optimizer"]["lr"]["learning_rate"] == 0.005
 
 
-def test_prediction_through_the_exported_folder_equals_evaluation(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(scope="module")
+def output(folder: Path) -> Path:
+    """The folder of a run that is evaluated (eval.json) and exported (inference)."""
     # Hardly trained, so that it reads many different, wrong texts: a CTC model that has learnt a little reads nothing.
     train(folder, "export", "Optimizer.lr={learning_rate: 1e-5}")
     config_file, output = str(folder / "small.yml"), folder / "export"
     options = [f"Global.save_model_dir={output}", f"Global.pretrained_model={output / 'best_accuracy'}"]
     assert run_command(eval_command.main, ["-c", config_file, "--json", str(output / "eval.json"), "-o", *options]) == 0
     assert run_command(export_command.main, ["-c", config_file, "-o", *options]) == 0
+    return output
 
-    config = load_config(config_file, options, {})
+
+def test_prediction_through_the_exported_folder_equals_evaluation(
+    folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+
+    options = [f"Global.save_model_dir={output}", f"Global.pretrained_model={output / 'best_accuracy'}"]
+    config = load_config(str(folder / "small.yml"), options, {})
     parts = build_model_parts(config)
     load_for_evaluation(config, parts)
     loader, _ = build_evaluation(config, parts)
@@ -115,8 +122,7 @@ def test_prediction_through_the_exported_folder_equals_evaluation(
     assert accuracy == pytest.approx(right / 20)
 
 
-def test_an_exported_model_gives_its_weights_back_by_name(folder: Path) -> None:
-    output = folder / "export"
+def test_an_exported_model_gives_its_weights_back_by_name(output: Path) -> None:
     trained = read_weights(output / "best_accuracy.pdparams")
     exported = exported_weights(output / "inference")
     used = {name: trained[name] for name in exported}

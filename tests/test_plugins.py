@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppocr.errors import ConfigError
-from ppocr.plugins import import_plugins
+from ppocr.plugins import import_plugins, moved_plugins
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,15 @@ def test_module_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.syspath_prepend(tmp_path)
     import_plugins(["plugin_by_name"], "elsewhere")
     assert sys.modules["plugin_by_name"].VALUE == 1
+
+
+def test_a_moved_configuration_means_the_same_plugins(tmp_path: Path) -> None:
+    (tmp_path / "cfg").mkdir()
+    for name in ("mine.py", "beside.py"):
+        (tmp_path / "cfg" / name).write_text("")
+    absolute = str(tmp_path / "other.py")
+    moved = moved_plugins(["mine.py", "beside", "json", absolute], tmp_path / "cfg", tmp_path / "output" / "run")
+    assert moved == ["../../cfg/mine.py", "../../cfg/beside.py", "json", "../../other.py"]
 
 
 def test_none_means_none() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from ppocr.errors import ConfigError
@@ -72,9 +74,37 @@ def test_a_section_must_name_its_component(shapes: Registry, section: object) ->
         shapes.build(section)  # type: ignore[arg-type]
 
 
+def test_an_annotation_for_type_checkers_only_leaves_the_others_checked(shapes: Registry) -> None:
+    @shapes.register()
+    class Polygon:
+        def __init__(self, corners: int, colour: OnlyForTypeCheckers = None) -> None:  # type: ignore # noqa: F821
+            self.corners, self.colour = corners, colour
+
+    polygon = shapes.build({"name": "Polygon", "corners": "5", "colour": "red"})
+    assert (polygon.corners, polygon.colour) == (5, "red")
+    with pytest.raises(ConfigError, match="'many' has the wrong type"):
+        shapes.build({"name": "Polygon", "corners": "many"})
+
+
 def test_two_components_of_one_name_are_a_mistake(shapes: Registry) -> None:
     with pytest.raises(ValueError, match="registered twice"):
 
         @shapes.register("Circle")
         class Other:
             pass
+
+
+def test_keys_without_effect_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry("optimizer")
+
+    @registry.register()
+    class Adadelta:
+        pass
+
+    section = Section({"name": "Adadelta", "momentum": 0.9}, path="Optimizer")
+    section.origins["momentum"] = "peer.yml:31"
+    with caplog.at_level(logging.INFO, logger="ppocr"):
+        registry.build(section)
+        registry.build(section)
+    assert [record.getMessage().split(" (see")[0] for record in caplog.records] == [
+        "Optimizer.momentum (peer.yml:31) has no effect here"]

@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     metrics = evaluate(parts.model, loader, parts.postprocess, metric)
     LOGGER.info(format_metrics(metrics))
     if loader.report.total:
-        LOGGER.warning("Counted as wrong: %s", loader.report)
+        path = Path(config["Global"]["save_model_dir"]) / "bad_eval_samples.txt"
+        loader.report.write(path)
+        LOGGER.warning("Counted as wrong: %s; all of them, with file and line: %s", loader.report, path)
     if arguments.json:
         with atomic_write(arguments.json, "w") as file:
             json.dump(metrics, file, indent=2)

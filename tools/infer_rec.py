@@ -17,10 +17,7 @@ if not __package__:  # Run as a script: make the checkout importable, as PEP 366
 
 from ppocr.commands import base_parser, run_command
 from ppocr.config import load_config
-from ppocr.engine.device import select_device
 from ppocr.errors import InferenceError
-from ppocr.export.from_config import reader_from_config
-from ppocr.infer.files import read_files
 
 PICTURES_KEY = "Global.infer_img"
 
@@ -34,6 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--visualize", metavar="FILE", help="also draw a sheet with pictures and texts")
     parser.add_argument("--rec_batch_num", type=int, default=6, metavar="N", help="most pictures in a batch")
     arguments = parser.parse_args(argv)
+    # Imported here, so that --help does not wait for Paddle.
+    from ppocr.engine.device import select_device
+    from ppocr.export.from_config import reader_from_config
+    from ppocr.infer.files import read_files
+
     named = [value for key, _, value in (option.partition("=") for option in arguments.opt) if key == PICTURES_KEY]
     options = [option for option in arguments.opt if not option.startswith(PICTURES_KEY + "=")]
     config = load_config(arguments.config, options)
@@ -41,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not sources:
         raise InferenceError("no pictures are named", expected="--image_dir with pictures, a folder or a list",
                              cure="add --image_dir PATH")
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    # By force, since Paddle has put a handler of its own on the root logger.
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr, force=True)
     select_device(config["Global"]["use_gpu"])
     return read_files(reader_from_config(config, arguments.rec_batch_num), sources, output=arguments.output,
                       visualize=arguments.visualize)

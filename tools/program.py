@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,8 @@ from ppocr.engine.device import select_device, start_distributed, world
 from ppocr.engine.logger import start_logging
 from ppocr.engine.run import BatchRecord, TrainingRun
 from ppocr.engine.seeding import seed_everything
+from ppocr.errors import ConfigError
+from ppocr.sections import Section, where
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -38,6 +41,7 @@ def prepare(config_file: str, overrides: Sequence[str], *, name: str) -> tuple[C
     config = load_config(config_file, overrides)
     options = config["Global"]
     rank, _ = world()
+    _check(options)
     start_logging(options["save_model_dir"], rank=rank, level=options["log_level"], name=name)
     for note in config.notes:
         LOGGER.info(note)
@@ -45,6 +49,26 @@ def prepare(config_file: str, overrides: Sequence[str], *, name: str) -> tuple[C
     start_distributed(device)
     seed_everything(options["seed"])
     return config, device
+
+
+def _check(options: Section) -> None:
+    """Check what the run needs before anything is built.
+
+    Raises:
+        ConfigError: The seed is out of range, or the output folder cannot be written to.
+    """
+    if not 0 <= options["seed"] < 2**32:
+        raise ConfigError(f"{where(options, 'seed')} is {options['seed']}", expected="0 to 4294967295",
+                          cure="choose another seed")
+    folder = Path(options["save_model_dir"])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{where(options, 'save_model_dir')}: {folder} cannot be written to: {error.strerror}",
+                          expected="a folder in which files can be made", cure="choose another folder, or free space") \
+            from None
 
 
 def start_training(config: Config, device: str) -> TrainingRun:
@@ -68,6 +92,10 @@ def start_training(config: Config, device: str) -> TrainingRun:
 
 def train(run: TrainingRun) -> None:
     """Train from where the run stands to its last epoch."""
+    if run.progress.epoch >= run.epochs:
+        LOGGER.warning("Nothing is left to train: %d epochs are done and Global.epoch_num is %d. Set it higher to go "
+                       "on.", run.progress.epoch, run.epochs)
+        return
     started = time.perf_counter()
     run.model.train()
     run.hooks.before_train(run)
@@ -91,13 +119,14 @@ def train_epoch(run: TrainingRun) -> None:
     for batch in run.train_loader:
         started = time.perf_counter()
         group, is_last = accumulation_group(run.progress.batch, run.batches_per_epoch, run.accumulation)
+        rate = float(run.schedule.get_lr())
         losses, outputs = train_step(run, batch, group=group, update=is_last)
         finished = time.perf_counter()
         run.progress.batch += 1
         run.progress.step += is_last
         if losses:
             run.last = BatchRecord(losses, outputs, batch, started - waiting_since, finished - started,
-                                   len(batch["info"]), is_last)
+                                   len(batch["info"]), is_last, rate)
             run.hooks.after_step(run)
         waiting_since = time.perf_counter()
 

@@ -19,8 +19,8 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 
+from ppocr.commands import run_command
 from ppocr.data.synth.dataset import SynthSettings, write_dataset
-from ppocr.errors import PPOCRError
 
 SECONDS_BETWEEN_REPORTS = 2.0
 
@@ -61,12 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         manifest = write_dataset(output, count, SynthSettings(**options), test_count=test_count, workers=workers,
                                  overwrite=overwrite, progress=_reporter(started))
-    except PPOCRError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        print("\nthe same command goes on from here", file=sys.stderr)
+        raise
     for reason in manifest["left_out"]:
         print(f"left out: {reason}")
     print(f"wrote {count} training and {test_count} test images to {output} in {time.monotonic() - started:.1f} s")
@@ -89,4 +86,4 @@ def _reporter(started: float) -> Callable[[int, int], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

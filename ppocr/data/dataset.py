@@ -67,6 +67,11 @@ class SampleDataset:
         """Return the number of samples of an epoch; the same for every epoch."""
         raise NotImplementedError
 
+    @property
+    def num_distinct(self) -> int:
+        """Number of different samples that the epochs are drawn from."""
+        return len(self)
+
     def prepare(self, epoch: int) -> None:
         """Prepare for an epoch, before worker processes are started. Only speed depends on it."""
 

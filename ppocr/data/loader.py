@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import weakref
 from collections.abc import Generator, Iterator, Mapping
@@ -43,7 +44,7 @@ class LoaderOptions:
         num_workers: Number of worker processes; 0 reads in the process that trains.
         use_shared_memory: Workers hand batches over in shared memory.
         collate_fn: Only ``DictCollator``, which is what happens anyway.
-        max_bad_ratio: Share of the samples that training may lose before it stops; 10 samples are always allowed.
+        max_bad_ratio: Share of the different samples that training may lose before it stops; 10 are always allowed.
     """
 
     batch_size_per_card: int = 64
@@ -119,8 +120,9 @@ def _options(split_section: Mapping[str, Any], split: str) -> LoaderOptions:
 
 def _check_sizes(dataset: SampleDataset, sampler: EpochSampler, section: Mapping[str, Any], split: str) -> None:
     """Refuse a dataset and a sampler that disagree on who chooses the image size."""
-    if dataset.needs_size == sampler.gives_size:
-        if sampler.gives_size:
+    gives_size = bool(sampler.sizes)
+    if dataset.needs_size == gives_size:
+        if gives_size:
             logger.info("%s: the sampler chooses the batch size; loader.batch_size_per_card has no effect", split)
         return
     if dataset.needs_size:
@@ -177,6 +179,22 @@ class DataLoader:
         """Return the number of batches of a whole epoch."""
         return len(self.sampler)
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """Height and width of the images of a batch; of one of the batches where they differ; None if unknown."""
+        if self.sampler.sizes:
+            width, height = self.sampler.sizes[0]
+            return height, width
+        for transform in reversed(self.dataset.pipeline.transforms):
+            shape = getattr(transform, "image_shape", None)
+            if isinstance(shape, (list, tuple)) and len(shape) == 3 and shape[0] in (1, 3):  # [C, H, W]
+                return int(shape[1]), int(shape[2])
+        return None
+
+    def set_check(self, check: Check | None) -> None:
+        """Choose the last check of each sample, for the iterations that begin after this."""
+        self._maker.check = check
+
     def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
         """Choose the epoch, and the number of its first batches to leave out, for which nothing is read."""
         self.sampler.set_epoch(epoch, start_batch)
@@ -212,7 +230,9 @@ class DataLoader:
         self.report.events.update(notes.counts)
         if not self.training:
             return
-        self.report.check(len(self.dataset), self.options.max_bad_ratio)
+        # A bad sample counts once, so the cap grows with the samples that the epochs so far can have drawn.
+        drawn = min(self.dataset.num_distinct, (self.sampler.epoch + 1) * len(self.dataset))
+        self.report.check(drawn, self.options.max_bad_ratio)
         if not notes.info:
             raise self.report.error(f"no usable sample was found ({self.report.summary()})",
                                     "correct the label files, the dictionary or Global.max_text_length")
@@ -237,7 +257,8 @@ class DataLoader:
             use_shared_memory=self._use_shared_memory(),
             worker_init_fn=_start_worker,
         )
-        iterator = iter(loader)
+        with _interrupts_held_back():
+            iterator = iter(loader)
         try:
             for batch in iterator:
                 batch.pop(_FILLER, None)
@@ -301,12 +322,29 @@ def _only_item(items: list[Batch]) -> Batch:
     return batch if len(batch) > 1 else {**batch, _FILLER: np.zeros(1, np.int64)}
 
 
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Keep Ctrl-C away from the workers that are started meanwhile; this process receives it afterwards.
+
+    A terminal sends it to all processes. Were a worker to end by it, training could take that for a dead worker
+    before it hears of the interrupt itself. It ends the workers in any case.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(worker: int) -> None:
     cv2.setNumThreads(0)  # The workers are the parallelism.
 
 
 def _stop(iterator: Any) -> None:
-    """End the worker processes, which otherwise live as long as the loader's objects."""
+    """End the worker processes, which otherwise live as long as the loader's objects.
+
+    Paddle has no public way to do that; with a version whose iterator is built otherwise they end with the process.
+    """
     shut_down = getattr(iterator, "_try_shutdown_all", None)
     if shut_down is not None:
         shut_down(timeout=5)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ppocr.charset import IntArray
 from ppocr.data.randomness import ORDER, generator
 from ppocr.data.sample import Index
-from ppocr.data.sampler import EpochSampler, IntArray, check_batch_size, share_of_rank
+from ppocr.data.sampler import EpochSampler, check_batch_size, share_of_rank
 from ppocr.errors import ConfigError
 from ppocr.registry import SAMPLERS
 
@@ -45,8 +46,6 @@ class MultiScaleSampler(EpochSampler):
         ConfigError: No scales, or numbers below 1.
     """
 
-    gives_size = True
-
     def __init__(
         self,
         data_source: Any,
@@ -78,19 +77,19 @@ class MultiScaleSampler(EpochSampler):
         self.shuffle = shuffle and is_training
         self.drop_last = drop_last and not exact
         self.rank, self.world_size, self.exact = rank, world_size, exact
-        sizes = [(_to_multiple(width, divided_factor[0]), _to_multiple(height, divided_factor[1]))
-                 for width, height in (scales if is_training else scales[:1])]
-        pixels = sizes[0][0] * sizes[0][1] * first_bs
-        batch_sizes = [first_bs if fix_bs else max(1, pixels // (width * height)) for width, height in sizes]
-        self._plan = self._make_plan(sizes, batch_sizes)
+        self.sizes = [(_to_multiple(width, divided_factor[0]), _to_multiple(height, divided_factor[1]))
+                      for width, height in (scales if is_training else scales[:1])]
+        pixels = self.sizes[0][0] * self.sizes[0][1] * first_bs
+        batch_sizes = [first_bs if fix_bs else max(1, pixels // (width * height)) for width, height in self.sizes]
+        self._plan = self._make_plan(batch_sizes)
 
-    def _make_plan(self, sizes: list[tuple[int, int]], batch_sizes: list[int]) -> list[tuple[tuple[int, int], int]]:
+    def _make_plan(self, batch_sizes: list[int]) -> list[tuple[tuple[int, int], int]]:
         """Return image size and number of samples of every batch of an epoch, in no particular order."""
         left = len(self._of_rank(np.arange(len(self.dataset))))
         plan = []
         position = 0
         while left:
-            size, number = sizes[position % len(sizes)], batch_sizes[position % len(sizes)]
+            size, number = self.sizes[position % len(self.sizes)], batch_sizes[position % len(self.sizes)]
             if number > left and self.drop_last:
                 break
             plan.append((size, min(number, left)))
@@ -107,9 +106,10 @@ class MultiScaleSampler(EpochSampler):
     def __iter__(self) -> Iterator[list[Index]]:
         epoch = self.epoch
         rng = generator(self.seed, epoch, purpose=ORDER)
-        # The plan is shuffled before anything that depends on the rank, so that all ranks have the same sizes.
-        plan = [self._plan[i] for i in rng.permutation(len(self._plan))] if self.is_training else self._plan
+        # Drawn before anything that may depend on the rank: the order, then the plan, whose length differs between
+        # ranks where each sample goes to exactly one of them.
         order = rng.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
+        plan = [self._plan[i] for i in rng.permutation(len(self._plan))] if self.is_training else self._plan
         share = self._of_rank(order)
         ratios = getattr(self.dataset, "aspect_ratios", lambda _: None)(epoch)
         batches = self._split(share, plan) if ratios is None else self._by_ratio(share, plan, ratios, rng)

@@ -29,10 +29,6 @@ class BadSampleReport:
         self.counts: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
 
-    def __len__(self) -> int:
-        """Return the number of different bad samples."""
-        return len(self.failures)
-
     @property
     def total(self) -> int:
         """Number of different bad samples."""
@@ -58,7 +54,7 @@ class BadSampleReport:
         if not self.failures:
             return "no bad samples"
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts.most_common())
-        return f"{len(self)} bad sample{'s' if len(self) > 1 else ''}: {kinds}"
+        return f"{self.total} bad sample{'s' if self.total > 1 else ''}: {kinds}"
 
     def check(self, samples: int, max_bad_ratio: float) -> None:
         """Stop a training that loses more than a share of its samples (and more than 10).
@@ -67,15 +63,15 @@ class BadSampleReport:
             DatasetError: There are too many, with counts and examples.
         """
         allowed = max(ALWAYS_ALLOWED, int(samples * max_bad_ratio))
-        if len(self) > allowed:
+        if self.total > allowed:
             raise self.error(f"of {samples} samples more than {allowed} cannot be used ({self.summary()} so far)",
                              "correct the label files, or raise Train.loader.max_bad_ratio to go on without these")
 
     def error(self, what: str, cure: str) -> DatasetError:
         """Return an error that lists the first bad samples with file and line."""
         lines = [what, *(f"    {failure}" for failure in self.examples())]
-        if len(self) > SHOWN:
-            lines.append(f"    and {len(self) - SHOWN} more")
+        if self.total > SHOWN:
+            lines.append(f"    and {self.total - SHOWN} more")
         return DatasetError("\n".join(lines), expected="samples with a readable image and a text that the dictionary "
                             "and max_text_length allow", cure=cure)
 

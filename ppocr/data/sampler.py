@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 
 import numpy as np
-import numpy.typing as npt
 
+from ppocr.charset import IntArray
 from ppocr.data.randomness import ORDER, generator
 from ppocr.data.sample import Index
 from ppocr.errors import ConfigError
 from ppocr.registry import SAMPLERS
-
-IntArray = npt.NDArray[np.int64]
 
 
 class EpochSampler:
@@ -21,8 +19,8 @@ class EpochSampler:
     ``len()`` is the number of batches of a whole epoch on this rank, the same for every epoch.
     """
 
-    gives_size = False
-    """Whether each `Index` carries the size to which the dataset brings the image."""
+    sizes: Sequence[tuple[int, int]] = ()
+    """Widths and heights to which the dataset brings the images, one of which each `Index` carries; empty if none."""
 
     def __init__(self) -> None:
         self.epoch = 0

@@ -80,6 +80,11 @@ class SimpleDataSet(SampleDataset):
     def __len__(self) -> int:
         return sum(self._shares)
 
+    @property
+    def num_distinct(self) -> int:
+        """Number of lines of the files that take part."""
+        return sum(len(file) for file, share in zip(self.files, self._shares, strict=True) if share)
+
     def prepare(self, epoch: int) -> None:
         """Draw the lines of an epoch."""
         if any(ratio != 1 for ratio in self.ratios) and (

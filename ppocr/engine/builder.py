@@ -14,7 +14,7 @@ from ppocr.charset import Charset
 from ppocr.config import Config
 from ppocr.data.loader import DataLoader, build_dataloader
 from ppocr.engine.bad_samples import BadSampleLog
-from ppocr.engine.checkpoint import check_charset, load_pretrained, resume
+from ppocr.engine.checkpoint import check_charset, load_pretrained, named_weights, resume
 from ppocr.engine.console import EvaluationLog, ProgressLog
 from ppocr.engine.device import world
 from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
@@ -73,11 +73,12 @@ def build_model_parts(config: Config) -> ModelParts:
 def build_loader(config: Config, split: Literal["Train", "Eval"], parts: ModelParts) -> DataLoader:
     """Return the loader of ``Train`` or ``Eval``, for this rank's share of the data."""
     rank, world_size = world()
-    return build_dataloader(
+    loader = build_dataloader(
         section(config, split), split=split, seed=config["Global"]["seed"], rank=rank, world_size=world_size,
         transform_context=parts.transform_context,
-        check=AlignmentCheck.for_model(parts.model, parts.postprocess, _image_shape(config[split])),
     )
+    loader.set_check(AlignmentCheck.for_model(parts.model, parts.postprocess, loader.image_size))
+    return loader
 
 
 def build_evaluation(config: Config, parts: ModelParts) -> tuple[DataLoader, Any]:
@@ -92,15 +93,15 @@ def load_for_evaluation(config: Config, parts: ModelParts) -> str:
         CheckpointError: Neither is set, or the weights do not fill the model.
         CharsetError: The checkpoint was trained with another charset.
     """
-    options = config["Global"]
-    path = options["checkpoints"] or options["pretrained_model"]
-    if not path:
+    named = named_weights(config["Global"])
+    if named is None:
         raise CheckpointError("no weights are named: the model would be random",
                               expected="trained weights",
                               cure="add -o Global.pretrained_model=output/best_accuracy (or Global.checkpoints=...)")
+    _, path = named
     check_charset(path, parts.charset)
     LOGGER.info("%s: %s", path, load_into(parts.model, read_weights(path), minimum_share=1.0))
-    return str(path)
+    return path
 
 
 def build_training(config: Config, device: str) -> TrainingRun:
@@ -138,10 +139,11 @@ def build_training(config: Config, device: str) -> TrainingRun:
     )
     reports = {"bad_samples.txt": train_loader.report, "bad_eval_samples.txt": eval_loader.report}
     run.hooks.hooks.append(BadSampleLog(reports, options["save_model_dir"]))
-    if options["checkpoints"]:
-        resume(run, options["checkpoints"])
-    elif options["pretrained_model"]:
-        load_pretrained(network, options["pretrained_model"], parts.charset, options["min_load_share"])
+    key, path = named_weights(options) or ("", "")
+    if key == "checkpoints":
+        resume(run, path)
+    elif key:
+        load_pretrained(network, path, parts.charset, options["min_load_share"])
     else:
         LOGGER.info("Training from random weights (neither Global.pretrained_model nor Global.checkpoints is set).")
     return run
@@ -199,14 +201,3 @@ def _data_parallel(network: Any, options: Section, world_size: int) -> Any:
     if world_size == 1:
         return network
     return paddle.DataParallel(network, find_unused_parameters=options["find_unused_parameters"])
-
-
-def _image_shape(split: Section) -> tuple[int, int] | None:
-    """Return (height, width) that the transforms of a split produce, if one of them states it."""
-    for entry in split["dataset"].get("transforms") or []:
-        for arguments in entry.values() if isinstance(entry, dict) else ():
-            if isinstance(arguments, dict) and len(arguments.get("image_shape") or ()) == 3:
-                shape = [int(side) for side in arguments["image_shape"]]
-                if shape[0] in (1, 3):
-                    return shape[1], shape[2]
-    return None

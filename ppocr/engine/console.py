@@ -45,7 +45,7 @@ class ProgressLog(Hook):
             self.window.append({name: float(value) for name, value in losses.items()})
         self._pending.clear()
         self._require_finite(run, record)
-        self._log(run)
+        self._log(run, record.learning_rate)
         self.records.clear()
 
     def _require_finite(self, run: TrainingRun, record: BatchRecord) -> None:
@@ -62,16 +62,14 @@ class ProgressLog(Hook):
             "the last checkpoint is kept",
         )
 
-    def _log(self, run: TrainingRun) -> None:
+    def _log(self, run: TrainingRun, lr: float) -> None:
         means = {name: _mean([losses[name] for losses in self.window if name in losses]) for name in self.window[-1]}
         data, step, samples = (sum(column) for column in zip(*self.records, strict=True))
         count = len(self.records)
         done = run.progress.epoch * run.batches_per_epoch + run.progress.batch
         left = (run.epochs * run.batches_per_epoch - done) * (data + step) / count
-        lr = float(run.optimizer.get_lr())
         figures = ", ".join(f"{name}: {value:.4f}" for name, value in means.items())
-        if "metric" in self._extra(run):
-            figures += ", " + self._extra(run)["metric"]
+        figures += self._training_metric(run)
         LOGGER.info(
             "Epoch: %d/%d, Step: %d/%d, %s, lr: %s, data: %.3f s, step: %.3f s, %.1f samples/s, ETA: %s%s",
             run.progress.epoch + 1, run.epochs, run.progress.batch, run.batches_per_epoch, figures, _short(lr),
@@ -80,16 +78,17 @@ class ProgressLog(Hook):
         write_record(run, "train", {**means, "lr": lr, "data_seconds": data / count, "step_seconds": step / count,
                                     "samples_per_second": samples / max(data + step, 1e-9)})
 
-    def _extra(self, run: TrainingRun) -> dict[str, str]:
+    def _training_metric(self, run: TrainingRun) -> str:
+        """Return the main indicator of the last batch as text, empty where it is not asked for."""
         if not run.config["Global"]["cal_metric_during_train"] or run.last is None or not run.last.batch["info"]:
-            return {}
+            return ""
         if "logits" not in run.last.outputs:
-            return {}
+            return ", no metric: the head gives several outputs while training"
         probabilities = {"probs": paddle.nn.functional.softmax(run.last.outputs["logits"].astype("float32"), axis=-1)}
         run.metric.reset()
         run.metric.update(run.postprocess(to_numpy(probabilities)), {**run.last.batch, "failed": []})
         name = run.metric.main_indicator
-        return {"metric": f"{name}: {run.metric.compute()[name]:.4f}"}
+        return f", {name}: {run.metric.compute()[name]:.4f}"
 
 
 class EvaluationLog(Hook):

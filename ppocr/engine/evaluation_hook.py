@@ -9,7 +9,7 @@ from ppocr.coerce import coerce
 from ppocr.engine.checkpoint import save_checkpoint
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
-from ppocr.errors import ConfigError
+from ppocr.errors import ConfigError, PPOCRError
 from ppocr.sections import Section, where
 
 LOGGER = logging.getLogger("ppocr")
@@ -78,7 +78,8 @@ class PeriodicEvaluation(Hook):
 class Checkpointing(Hook):
     """Writes ``best_accuracy``, ``latest`` and ``iter_epoch_N``.
 
-    ``latest`` is written after each epoch and each evaluation, and when an exception ends the run.
+    ``latest`` is written after each epoch and each evaluation. An exception can come in the middle of a step, so
+    nothing is written then; the log says from where the run can be continued.
 
     Args:
         folder: Where the checkpoints go.
@@ -87,6 +88,7 @@ class Checkpointing(Hook):
 
     def __init__(self, folder: str | Path, every: int) -> None:
         self.folder, self.every = Path(folder), every
+        self._latest = ""
 
     def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None:
         """Save ``best_accuracy`` if this evaluation is the best, and ``latest`` in the middle of an epoch."""
@@ -96,15 +98,27 @@ class Checkpointing(Hook):
             save_checkpoint(run, self.folder / "best_accuracy", metrics)
             LOGGER.info("Saved %s", self.folder / "best_accuracy")
         if run.progress.batch:
-            save_checkpoint(run, self.folder / "latest", metrics)
+            self._save_latest(run, metrics)
 
     def after_epoch(self, run: TrainingRun) -> None:
         """Save ``latest``, and ``iter_epoch_N`` when it is due."""
         if run.rank != 0:
             return
-        save_checkpoint(run, self.folder / "latest")
+        self._save_latest(run)
         if self.every and run.progress.epoch % self.every == 0:
             save_checkpoint(run, self.folder / f"iter_epoch_{run.progress.epoch}")
+
+    def on_exception(self, run: TrainingRun, error: BaseException) -> None:
+        """Log where the run stopped, why, and how to continue it."""
+        cause = f"{type(error).__name__}: {error.what}" if isinstance(error, PPOCRError) else type(error).__name__
+        more = f"; continue with -o Global.checkpoints={self.folder / 'latest'} ({self._latest})" if self._latest else \
+            "; no checkpoint was written yet"
+        LOGGER.warning("Stopped after batch %d of %d in epoch %d (%s)%s", run.progress.batch, run.batches_per_epoch,
+                       run.progress.epoch + 1, cause, more if run.rank == 0 else "")
+
+    def _save_latest(self, run: TrainingRun, metrics: dict[str, float] | None = None) -> None:
+        save_checkpoint(run, self.folder / "latest", metrics)
+        self._latest = f"epoch {run.progress.epoch}, batch {run.progress.batch}"
 
 
 def _positive(options: Section, key: str, value: object) -> int:

@@ -35,6 +35,8 @@ def start_logging(folder: str | Path | None, *, rank: int = 0, level: str = "INF
     stop_logging()
     logger.setLevel(level)
     logger.propagate = False
+    # Paddle tells on the root logger, in a format of its own, what the lines about the optimizer say as well.
+    logging.getLogger().setLevel(logging.WARNING)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)] if rank == 0 else []
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 
 Paddle keys its accumulators by global parameter names such as ``conv2d_3.w_0``, which shift when one more layer is
 built earlier; a state that is loaded by them can land at the wrong parameter without a word. Here every array is kept
-under the structured name that the model's own state uses.
+under the structured name that the model's own state uses. That takes private attributes of the optimizer
+(``_accumulators``, ``_master_weights``, ``_create_accumulators``): its public state is keyed by the global names.
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ class BatchRecord:
         step_seconds: Time of forward, backward and, where it was due, optimizer step.
         samples: Number of samples in the batch.
         stepped: Whether the optimizer took a step.
+        learning_rate: The rate that the batch was trained with; the schedule is already one step further.
     """
 
     losses: dict[str, Any]
@@ -52,6 +53,7 @@ class BatchRecord:
     step_seconds: float
     samples: int
     stepped: bool
+    learning_rate: float
 
 
 @dataclass

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import Any
 
 import numpy as np
 import paddle
+
+LOGGER = logging.getLogger("ppocr")
 
 
 def seed_everything(seed: int) -> None:
@@ -35,19 +38,17 @@ def restore_random_states(states: dict[str, Any]) -> None:
     np.random.set_state((name, np.asarray(keys, dtype=np.uint32), position, has_gauss, gauss))
     current = paddle.get_rng_state()
     if len(current) != len(states["paddle"]):
-        return  # Another number of devices: their generators cannot be continued.
+        LOGGER.warning("The checkpoint holds the random states of %d devices, this run has %d: dropout differs from "
+                       "here on.", len(states["paddle"]), len(current))
+        return
     restored = []
     for template, saved in zip(current, states["paddle"], strict=True):
         state_class: Any = type(template)
         generator = state_class.__new__(state_class)
-        generator.__setstate__(_tuples(saved))
+        generator.__setstate__(tuple(saved))
         restored.append(generator)
     paddle.set_rng_state(restored)
 
 
 def _plain(state: Any) -> list[Any]:
     return [list(item) if isinstance(item, (list, tuple)) else item for item in state.__getstate__()]
-
-
-def _tuples(saved: list[Any]) -> tuple[Any, ...]:
-    return tuple(saved)

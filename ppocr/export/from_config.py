@@ -13,7 +13,7 @@ from ppocr.config import Config
 from ppocr.data.transforms.decode import decode_image
 from ppocr.data.transforms.pipeline import Pipeline
 from ppocr.engine.builder import ModelParts, build_model_parts, section
-from ppocr.engine.checkpoint import check_charset, load_checkpoint_meta
+from ppocr.engine.checkpoint import check_charset, load_checkpoint_meta, named_weights
 from ppocr.errors import ConfigError, ExportError, SampleError
 from ppocr.export.description import (
     ModelIdentity,
@@ -27,6 +27,7 @@ from ppocr.export.model_backend import ModelBackend
 from ppocr.export.parity import check_parity
 from ppocr.infer.operators import Operator, build_operators
 from ppocr.infer.reader import Image, LineReader
+from ppocr.sections import where
 from ppocr.weights import load_into, read_weights
 
 LOGGER = logging.getLogger("ppocr")
@@ -83,14 +84,21 @@ def reader_from_config(config: Config, batch_size: int) -> LineReader:
         batch_size: Most images in a batch.
 
     Raises:
+        ConfigError: The model is no text recognizer.
         ExportError: No weights are named.
         CheckpointError: The weights do not fit.
         CharsetError: The weights were trained with another charset.
     """
+    architecture = section(config, "Architecture")
+    task = str(architecture["model_type"])
+    if task != RECOGNITION:
+        raise ConfigError(f"{where(architecture, 'model_type')} is {task!r}: this model does not read text",
+                          expected=f"a text recognizer ({RECOGNITION})",
+                          cure="give the configuration of a recognizer; tools/eval.py evaluates every type")
     weights = _weights_path(config)
     parts = build_model_parts(config)
     load_trained(parts, weights)
-    operators = evaluation_operators(config, parts, str(section(config, "Architecture")["model_type"]))
+    operators = evaluation_operators(config, parts, task)
     return LineReader(ModelBackend(parts.model), build_operators(operators, **parts.transform_context),
                       parts.postprocess, batch_size)
 
@@ -139,9 +147,8 @@ def image_shape(operators: Pipeline) -> tuple[int, int, int]:
 
 
 def _weights_path(config: Config) -> str:
-    options = config["Global"]
-    path = options["checkpoints"] or options["pretrained_model"]
-    if not path:
+    named = named_weights(config["Global"])
+    if named is None:
         raise ExportError("no weights are named: the model would be random", expected="trained weights",
                           cure="add -o Global.pretrained_model=output/best_accuracy (or Global.checkpoints=...)")
-    return str(path)
+    return named[1]

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ppocr.data.transforms.decode import decode_image
+from ppocr.data.transforms.decode import IMAGE_SUFFIXES, decode_image
 from ppocr.errors import ImageError, InferenceError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 LIST_SUFFIX = ".txt"
 
 
@@ -48,8 +47,10 @@ def list_images(sources: str | Path | Sequence[str | Path]) -> list[Path]:
     for source in listed:
         paths = _expand(Path(source))
         if not paths:
-            raise InferenceError(f"{source} names no picture", expected="a picture, a folder or pattern with some "
-                                 f"({', '.join(SUFFIXES)}), or a .txt file that lists them", cure="correct the path")
+            raise InferenceError(f"{_why_nothing(Path(source))}: {source}",
+                                 expected="a picture, a folder or pattern with some "
+                                 f"({', '.join(IMAGE_SUFFIXES)}), or a .txt file that lists them",
+                                 cure="correct the path")
         found.update(dict.fromkeys(paths))
     return list(found)
 
@@ -71,9 +72,17 @@ def load_images(paths: Sequence[Path], *, ignore_orientation: bool = False) -> I
             yield LoadedImage(path, error=error)
 
 
+def _why_nothing(source: Path) -> str:
+    if source.is_dir():
+        return "there is no picture in the folder"
+    if source.is_file():
+        return "the list names no picture"
+    return "no file matches the pattern" if glob.has_magic(str(source)) else "there is no such file or folder"
+
+
 def _expand(source: Path) -> list[Path]:
     if source.is_dir():
-        return sorted(entry for entry in source.iterdir() if entry.suffix.lower() in SUFFIXES)
+        return sorted(entry for entry in source.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES)
     if source.is_file():
         return _listed(source) if source.suffix.lower() == LIST_SUFFIX else [source]
     matches = sorted(Path(match) for match in glob.glob(str(source)))

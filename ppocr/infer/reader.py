@@ -53,9 +53,10 @@ class LineReader:
             images: uint8 (or uint16) ``[H, W]``, ``[H, W, 3]`` (BGR) or ``[H, W, 4]`` (BGRA, laid on white).
 
         Raises:
-            ImageError: An image is empty or of another form; its position is named.
+            ImageError: An image is empty or of another form, its position is named; or there is no list.
             InferenceError: The network fails.
         """
+        _require_list(images)
         lines: list[TextLine] = []
         step = self.batch_size * WINDOW
         for start in range(0, len(images), step):
@@ -90,6 +91,10 @@ class LineReader:
         return outputs[0]
 
     def _prepared(self, image: Image, position: int) -> FloatArray:
+        if not isinstance(image, (np.ndarray, bytes)):
+            raise ImageError(f"image {position} of the list is {type(image).__name__}",
+                             expected="a uint8 array [H, W, 3], BGR",
+                             cure="read the picture first; cv2.imread returns None where it cannot")
         try:
             return self.preprocess(image)
         except ImageError as error:
@@ -107,3 +112,10 @@ class LineReader:
                 outputs = {OUTPUT: self.probabilities([tensors[position] for position in batch])}
                 lines.update(zip(batch, self.postprocess(outputs), strict=True))
         return [lines[position] for position in range(len(tensors))]
+
+
+def _require_list(images: Any) -> None:
+    """Refuse a single image, whose rows would be read as so many images."""
+    if isinstance(images, np.ndarray) and images.ndim < 4:
+        raise ImageError(f"one image of shape {list(images.shape)} in place of a list", expected="a list of images",
+                         cure="put the image into a list: [image]")

@@ -39,7 +39,7 @@ def draw_sheet(
     image_module, draw_module, font = _pillow(font_path)
     shown = min(len(lines), MOST_ROWS)
     if shown < len(lines):
-        LOGGER.warning("The sheet shows the first %d of %d pictures.", shown, len(lines))
+        LOGGER.warning("The sheet shows the first %d pictures only.", shown)
     size = PICTURE_WIDTH + TEXT_WIDTH + 3 * MARGIN, max(shown, 1) * (ROW + MARGIN) + MARGIN
     sheet = image_module.new("RGB", size, "white")
     draw = draw_module.Draw(sheet)

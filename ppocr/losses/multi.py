@@ -10,7 +10,7 @@ from paddle import nn
 from ppocr.errors import ConfigError
 from ppocr.losses.targets import from_batch, from_outputs
 from ppocr.registry import LOSSES
-from ppocr.sections import Section, where
+from ppocr.sections import named_section, where
 
 
 @LOSSES.register()
@@ -55,14 +55,8 @@ class MultiLoss(nn.Layer):
 
 
 def _build_member(entry: Mapping[str, Any]) -> tuple[str, Any]:
-    if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise ConfigError(f"{where(entry)}: {entry!r} does not name one loss",
-                          expected="a mapping of one loss name to its arguments, such as {CTCLoss: null}",
-                          cure="correct Loss.loss_config_list")
-    name, arguments = next(iter(entry.items()))
-    section = Section({"name": name, **(arguments or {})}, path=getattr(arguments, "path", getattr(entry, "path", "")))
-    section.origins = {**getattr(arguments, "origins", {}), "name": getattr(entry, "origins", {}).get(name, "")}
-    loss = LOSSES.build(section)
+    section = named_section(entry, path="Loss.loss_config_list")
+    name, loss = section["name"], LOSSES.build(section)
     if not hasattr(loss, "branch"):
         raise ConfigError(f"{where(section)}: {name} cannot be a part of MultiLoss",
                           expected="a loss with a branch: CTCLoss, SARLoss, NRTRLoss or AttentionLoss",

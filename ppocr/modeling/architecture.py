@@ -8,6 +8,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
+from ppocr.coerce import coerce
 from ppocr.errors import ConfigError, did_you_mean
 from ppocr.registry import BACKBONES, HEADS, NECKS, STNS, Registry
 from ppocr.sections import where
@@ -17,12 +18,12 @@ KEYS = ("model_type", "algorithm", *PARTS, "in_channels", "return_all_feats")
 
 
 class OCRModel(nn.Layer):
-    """The parts of a model, each of which may be absent.
+    """The parts of a model, one after another.
 
     Args:
-        transform: Image transform network: images to images.
+        transform: Image transform network: images to images; None for none.
         backbone: Images to feature maps.
-        neck: Feature maps to features.
+        neck: Feature maps to features; None for none.
         head: Features to a dict of outputs. One that reads labels while training names the batch keys in
             ``target_keys``; one whose number of steps bounds the text has a true ``step_aligned``.
         in_channels: Channels of the images.
@@ -43,23 +44,17 @@ class OCRModel(nn.Layer):
             images: float32 [N, in_channels, H, W].
             batch: The batch, from which a head takes the labels that it needs while training.
         """
-        x = images
-        features = {}
-        for name, part in (("transform_out", self.transform), ("backbone_out", self.backbone), ("neck_out", self.neck)):
-            if part is not None:
-                x = part(x)
-                features[name] = x
-        if self.head is None:
-            return features
+        x = images if self.transform is None else self.transform(images)
+        features = {"backbone_out": self.backbone(x)}
+        x = features["backbone_out"]
+        if self.neck is not None:
+            x = features["neck_out"] = self.neck(x)
         keys = getattr(self.head, "target_keys", ())
         if keys and batch is not None and self.training:
             outputs = self.head(x, {key: batch[key] for key in keys if key in batch})
         else:
             outputs = self.head(x)
-        if self.return_all_feats and self.training:
-            features.pop("transform_out", None)
-            outputs = {**features, **outputs}
-        return outputs
+        return {**features, **outputs} if self.return_all_feats and self.training else outputs
 
     def time_steps(self, height: int, width: int) -> int | None:
         """Return how many steps a CTC head has at this image size, or None for heads without such a bound.
@@ -113,8 +108,9 @@ def build_model(
             parts[name] = registry.build(architecture[name], task=task, in_channels=channels, num_classes=num_classes,
                                          max_text_length=max_text_length)
             channels = parts[name].out_channels
+    all_features = coerce(architecture.get("return_all_feats", False), bool, where(architecture, "return_all_feats"))
     return OCRModel(parts["Transform"], parts["Backbone"], parts["Neck"], parts["Head"], in_channels=image_channels,
-                    return_all_feats=bool(architecture.get("return_all_feats", False)))
+                    return_all_feats=all_features)
 
 
 def _check_section(architecture: Mapping[str, Any]) -> None:
@@ -140,10 +136,8 @@ def _check_section(architecture: Mapping[str, Any]) -> None:
 
 
 def _image_channels(architecture: Mapping[str, Any]) -> int:
-    value = architecture.get("in_channels")
-    if value is None:
-        return 3
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{where(architecture, 'in_channels')}: {value!r} channels",
-                          expected="a whole number, 3 or 1", cure="correct the value")
-    return value
+    place = where(architecture, "in_channels")
+    channels: int | None = coerce(architecture.get("in_channels"), int | None, place)
+    if channels is not None and channels < 1:
+        raise ConfigError(f"{place} is {channels}", expected="3, or 1 for grey", cure="correct the value")
+    return channels or 3

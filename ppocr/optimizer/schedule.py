@@ -118,8 +118,10 @@ class Curve:
 
     def describe(self) -> str:
         """Return one line about the curve for the log."""
-        text = (f"{type(self).__name__}: rate {self(0):g} at the start, {self.rate(self.warmup):g} after {self.warmup} "
-                f"warm-up steps, {self(self.clock.total):g} at the end ({self.clock.total} steps)")
+        steps = "1 warm-up step" if self.warmup == 1 else f"{self.warmup} warm-up steps"
+        warmed_up = f"{self.rate(self.warmup):g} after {steps}, " if self.warmup else ""
+        text = (f"{type(self).__name__}: rate {self(0):g} at the start, {warmed_up}"
+                f"{self(self.clock.total):g} at the end ({self.clock.total} steps)")
         if self.warmup and self.warmup >= self.clock.total:
             text += "; the warm-up is as long as the training, its full rate is not reached"
         return text
@@ -162,4 +164,4 @@ class Schedule(paddle.optimizer.lr.LRScheduler):
         self.curve.load_state(state_dict)
         self.last_lr = self.get_lr()
 
-    set_dict = set_state_dict
+    set_dict = set_state_dict  # Paddle's other name for it, which would be the base class's method.

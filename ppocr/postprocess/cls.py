@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from ppocr.errors import ConfigError, InferenceError
-from ppocr.postprocess.scores import probabilities
+from ppocr.errors import ConfigError
+from ppocr.postprocess.scores import probabilities, require_numbers
 from ppocr.registry import POSTPROCESSES
 from ppocr.results import Direction
 
@@ -47,8 +45,6 @@ class ClsPostProcess:
                 f"the network gives {probs.shape[1]} classes, label_list names {len(names)}: {', '.join(names)}",
                 expected="the same number", cure="correct label_list, or class_dim of the head",
             )
-        if np.isnan(probs).any():
-            raise InferenceError("the network's output is not a number (NaN)", expected="probabilities between 0 and 1",
-                                 cure="use an earlier checkpoint")
+        require_numbers(probs)
         best = probs.argmax(axis=1)
         return [Direction(names[index], float(row[index])) for index, row in zip(best, probs, strict=True)]

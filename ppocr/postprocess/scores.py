@@ -78,6 +78,17 @@ def best_classes(probs: FloatArray) -> tuple[npt.NDArray[np.int64], FloatArray]:
     return classes, np.take_along_axis(probs, classes[:, :, None], axis=2)[:, :, 0]
 
 
+def require_numbers(scores: FloatArray) -> None:
+    """Refuse NaN, which a network gives whose weights have diverged.
+
+    Raises:
+        InferenceError: A score is not a number.
+    """
+    if np.isnan(scores).any():
+        raise InferenceError("the network's output is not a number (NaN)", expected="probabilities between 0 and 1",
+                             cure="use an earlier checkpoint; these weights or this image hold values without bounds")
+
+
 def text_lines(
     classes: npt.NDArray[np.int64], scores: FloatArray, kept: npt.NDArray[np.bool_], codec: Codec
 ) -> list[TextLine]:
@@ -92,9 +103,7 @@ def text_lines(
     Raises:
         InferenceError: A score is not a number, as of a network whose weights have diverged.
     """
-    if np.isnan(scores).any():
-        raise InferenceError("the network's output is not a number (NaN)", expected="probabilities between 0 and 1",
-                             cure="use an earlier checkpoint; these weights or this image hold values without bounds")
+    require_numbers(scores)
     counts = kept.sum(axis=1)
     sums = np.where(kept, scores, 0.0).sum(axis=1, dtype=np.float64)
     means = np.minimum(sums / np.maximum(counts, 1), 1.0)

@@ -59,6 +59,7 @@ class TestMalformedLines:
         (rb"a.jpg\ttext", "backslash and t stand where a tab must be"),
         (b"a\tb\tc", "3 columns instead of 2"),
         (b"a\tb\tc\td", "4 columns instead of 2"),
+        (b"a\tb\tinf\t32", "4 columns instead of 2"),
         (b"\tx", "the path is empty"),
         (b'["a", 3]\tx', "is not a list of paths"),
         ("a\té".encode("latin-1"), "not UTF-8"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -109,6 +110,21 @@ class TestBatches:
         assert loader.report.events == {"replaced characters": 3}
 
 
+class TestImageSize:
+    def test_of_the_resize(self, tmp_path: Path) -> None:
+        assert make_loader(section(write_set(tmp_path, LABELS))).image_size == (8, 16)
+
+    def test_of_the_sampler(self, tmp_path: Path) -> None:
+        steps = transforms()
+        del steps[2]
+        config = section(write_set(tmp_path, LABELS), name="MultiScaleDataSet", transforms=steps)
+        config["sampler"] = {"name": "MultiScaleSampler", "scales": [[40, 16], [32, 32]], "first_bs": 2}
+        assert make_loader(config).image_size == (16, 40)
+
+    def test_unknown(self, tmp_path: Path) -> None:
+        assert make_loader(section(write_set(tmp_path, LABELS), transforms=[{"DecodeImage": None}])).image_size is None
+
+
 class TestReproducibility:
     AUGMENTED = transforms({"RecConAug": {"prob": 0.5, "image_shape": [8, 64, 3], "ext_data_num": 2}}, {"RecAug": None})
 
@@ -166,6 +182,17 @@ class TestTooManyBadSamples:
         labels = ["?" if i % 4 == 0 else "1" for i in range(60)]
         config = section(write_set(tmp_path, labels), {"num_workers": workers, "max_bad_ratio": 0.25})
         assert len(flat(lines_of(make_loader(config)))) >= 45
+
+    def test_subsets_of_many_epochs(self, tmp_path: Path, workers: int) -> None:
+        """An epoch draws 40 of 160 lines; a tenth of the lines is bad, which is less than the allowed 12 %."""
+        labels = ["?" if i % 10 == 0 else "1" for i in range(160)]
+        file = write_set(tmp_path, labels)
+        config = section(file, {"num_workers": workers, "max_bad_ratio": 0.12}, ratio_list=0.25)
+        loader = make_loader(config)
+        for epoch in range(12):
+            loader.set_epoch(epoch)
+            list(loader)
+        assert loader.report.total > 12
 
     def test_no_good_sample_at_all(self, tmp_path: Path, workers: int) -> None:
         loader = make_loader(section(write_set(tmp_path, ["?"] * 5), {"num_workers": workers}))
@@ -234,6 +261,15 @@ class TestProcesses:
             assert len(multiprocessing.active_children()) == 2
             break
         assert no_children_left()
+
+    def test_an_interrupt_is_for_the_main_process(self, tmp_path: Path) -> None:
+        loader = make_loader(section(write_set(tmp_path, LABELS), {"num_workers": 2, "batch_size_per_card": 1}), "Eval")
+        batches = iter(loader)
+        next(batches)
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid or 0, signal.SIGINT)  # What Ctrl-C in a terminal does.
+        assert len(list(batches)) == len(LABELS) - 1
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
     def test_a_second_iteration_ends_the_first(self, tmp_path: Path) -> None:
         loader = make_loader(section(write_set(tmp_path, LABELS), {"num_workers": 2, "batch_size_per_card": 1}), "Eval")

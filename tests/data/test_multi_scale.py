@@ -68,6 +68,11 @@ class TestSampler:
         seen = [position for rank in ranks for _, positions in rank for position in positions]
         assert len(set(seen)) == (len(seen) if drop_last else 101)
 
+    def test_evaluation_is_exact_in_any_order(self) -> None:
+        ranks = [batches(MultiScaleSampler(range(21), SCALES, first_bs=5, rank=rank, world_size=2, exact=True), 3)
+                 for rank in range(2)]
+        assert sorted(position for rank in ranks for _, positions in rank for position in positions) == list(range(21))
+
     def test_rounding(self) -> None:
         sampler = MultiScaleSampler(range(4), [(100, 30), (3, 3)], first_bs=2, divided_factor=(8, 16))
         # 100 / 8 = 12.5 rounds to the even 12; 30 / 16 = 1.875 rounds to 2.

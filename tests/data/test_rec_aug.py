@@ -403,6 +403,11 @@ class TestRecConAug:
         assert result["label"] == "גדאב"
         assert charset.normalize(result["label"]) == "בא" + "דג"
 
+    def test_right_to_left_lines_of_numbers_stay_in_their_places(self) -> None:
+        charset = Charset(tuple("אב1234"), right_to_left=True)
+        result = self.transform(charset=charset)(line("34 א") | {"extra": [line("ב 12", seed=1)]})
+        assert charset.normalize(result["label"]) == "א 34" + "12 ב"
+
     def test_own_length_wins_over_that_of_the_context(self) -> None:
         section = {"name": "RecConAug", "max_text_length": 10}
         assert TRANSFORMS.build(section, max_text_length=25).max_text_length == 10

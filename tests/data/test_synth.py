@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppocr.commands import USER_ERROR, run_command
 from ppocr.cv import cv2
 from ppocr.data.synth import (
     SampleBuilder,
@@ -472,9 +473,10 @@ class TestCommand:
         assert "wrote 3 training and 2 test images" in printed
         assert len((tmp_path / "out" / "test.txt").read_text().splitlines()) == 2
 
-    def test_error_is_told_without_a_traceback(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert render_words.main(["--output", str(tmp_path), "--fonts", str(tmp_path / "none")]) == 1
-        assert "error: the fonts folder" in capsys.readouterr().err
+    def test_error_is_told_as_by_every_command(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        arguments = ["--output", str(tmp_path), "--fonts", str(tmp_path / "none")]
+        assert run_command(render_words.main, arguments) == USER_ERROR
+        assert "Error: the fonts folder" in capsys.readouterr().err
 
     def test_defaults_are_those_of_the_settings(self) -> None:
         options = vars(render_words.build_parser().parse_args(["--output", "x"]))

@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 
 from ppocr.charset import Charset
+from ppocr.config import load_config
 from ppocr.data.report import BadSampleReport
 from ppocr.data.sample import Failure, SampleInfo
 from ppocr.engine.bad_samples import BadSampleLog
-from ppocr.engine.checkpoint import check_charset, load_checkpoint_meta, resume, save_checkpoint
+from ppocr.engine.checkpoint import (
+    check_charset,
+    load_checkpoint_meta,
+    named_weights,
+    resume,
+    save_checkpoint,
+)
 from ppocr.engine.console import EvaluationLog, ProgressLog, clock, format_metrics
 from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
 from ppocr.engine.hooks import Hook
@@ -132,6 +139,8 @@ def test_a_checkpoint_whose_files_do_not_belong_together_is_refused(tmp_path: Pa
         resume(run, tmp_path / "a")
     with pytest.raises(CheckpointError, match="Global.pretrained_model"):
         resume(run, tmp_path / "none")
+    with pytest.raises(CheckpointError, match=r"it is a folder, which holds .*/a"):
+        resume(run, tmp_path)
 
 
 def test_bad_samples_are_written_when_there_are_new_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -151,7 +160,7 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path, "Global.epoch_num=1")
     train(run)
     save_checkpoint(run, tmp_path / "a")
-    with pytest.raises(CheckpointError, match="optimizer state does not fit"):
+    with pytest.raises(CheckpointError, match="the checkpoint is of Adam, the configuration has Momentum"):
         resume(make_run(tmp_path, "Optimizer.name=Momentum"), tmp_path / "a")
 
 
@@ -162,3 +171,90 @@ def test_a_checkpoint_of_another_charset_is_refused(tmp_path: Path) -> None:
         check_charset(tmp_path / "a", Charset(("a", "!")))
     with pytest.raises(CharsetError, match="another order"):
         check_charset(tmp_path / "a", Charset(Charset.default().symbols[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("in_file", "options", "environ", "expected"),
+    [
+        ("", [], {}, None),
+        ("pretrained_model: p", [], {}, ("pretrained_model", "p")),
+        ("checkpoints: c, pretrained_model: p", [], {}, ("checkpoints", "c")),
+        ("checkpoints: c", ["Global.pretrained_model=p"], {}, ("pretrained_model", "p")),
+        ("checkpoints: c", [], {"PPOCR__Global__pretrained_model": "p"}, ("pretrained_model", "p")),
+        ("", ["Global.pretrained_model=p"], {"PPOCR__Global__checkpoints": "c"}, ("pretrained_model", "p")),
+        ("pretrained_model: p", ["Global.checkpoints=c"], {}, ("checkpoints", "c")),
+    ],
+)
+def test_the_weights_that_were_named_last_count(
+    tmp_path: Path, in_file: str, options: list[str], environ: dict[str, str], expected: tuple[str, str] | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = tmp_path / "a.yml"
+    file.write_text(f"Architecture: {{model_type: rec}}\nGlobal: {{{in_file}}}\n")
+    with caplog.at_level(logging.INFO, logger="ppocr"):
+        assert named_weights(load_config(file, options, environ)["Global"]) == expected
+    both = len([*options, *environ, *filter(None, in_file.split(", "))]) == 2
+    assert ("is not read" in caplog.text) == both
+
+
+def test_a_finished_run_says_that_nothing_is_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(tmp_path, "Global.epoch_num=2")
+    run.progress.epoch = 2
+    train(run)
+    assert "Nothing is left to train: 2 epochs are done and Global.epoch_num is 2" in caplog.text
+    assert "finished" not in caplog.text
+
+
+def test_the_log_tells_where_a_run_stopped_and_how_to_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Stop(Hook):
+        def after_step(self, run: TrainingRun) -> None:
+            if run.progress.step in (2, 7):
+                raise KeyboardInterrupt
+
+    folder = tmp_path / "output"
+    run = make_run(tmp_path, hooks=[Stop(), Checkpointing(folder, every=0)])
+    with pytest.raises(KeyboardInterrupt):
+        train(run)
+    assert "Stopped after batch 2 of 5 in epoch 1 (KeyboardInterrupt); no checkpoint was written yet" in caplog.text
+    with pytest.raises(KeyboardInterrupt):
+        train(run)
+    assert "Stopped after batch 2 of 5 in epoch 2" in caplog.text
+    assert f"continue with -o Global.checkpoints={folder / 'latest'} (epoch 1, batch 0)" in caplog.text
+
+
+def test_the_logged_rate_is_that_of_the_batch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "output").mkdir()
+    with caplog.at_level(logging.INFO, logger="ppocr"):
+        train(make_run(tmp_path, "Global.epoch_num=1", "Optimizer.lr={name: Linear, learning_rate: 0.5}",
+                       hooks=[ProgressLog(every=1, window=1)]))
+    rates = [record.getMessage().split("lr: ")[1].split(",")[0] for record in caplog.records
+             if "lr: " in record.getMessage()]
+    assert rates == ["0.5", "0.4", "0.3", "0.2", "0.1"]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
+def test_a_resume_from_any_batch_of_accumulated_steps_does_not_warn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stop: int
+) -> None:
+    class Stop(Hook):
+        def after_step(self, run: TrainingRun) -> None:
+            if (run.progress.epoch, run.progress.batch) == (1, stop):
+                save_checkpoint(run, tmp_path / "a")
+                raise KeyboardInterrupt
+
+    options = ["Global.epoch_num=2", "Global.accumulation_steps=2"]
+    with pytest.raises(KeyboardInterrupt):
+        train(make_run(tmp_path, *options, hooks=[Stop()]))
+    resume(make_run(tmp_path, *options), tmp_path / "a")
+    assert "stands at" not in caplog.text
+
+
+@pytest.mark.parametrize(("batches", "warns"), [(5, False), (3, True)])
+def test_a_resume_with_other_steps_warns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, batches: int, warns: bool
+) -> None:
+    first = make_run(tmp_path, "Global.epoch_num=2", batches=5)
+    train(first)
+    save_checkpoint(first, tmp_path / "a")
+    resume(make_run(tmp_path, "Global.epoch_num=3", batches=batches), tmp_path / "a")
+    assert ("stands at step 10; this run would stand at 6" in caplog.text) == warns

@@ -12,8 +12,9 @@ import pytest
 from ppocr.engine.checkpoint import resume, save_checkpoint
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
+from ppocr.errors import ConfigError
 from tests.engine.stubs import Batches, make_run, weights
-from tools.program import accumulation_group, train, train_epoch, train_step
+from tools.program import accumulation_group, prepare, train, train_epoch, train_step
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,16 @@ def test_the_exception_reaches_hooks_and_caller(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="boom"):
         train(make_run(tmp_path, hooks=[Boom()]))
     assert str(told[0]) == "boom"
+
+
+@pytest.mark.parametrize(
+    ("option", "what"),
+    [("Global.seed=-1", r"Global.seed .* is -1"), ("Global.seed=4294967296", "Global.seed"),
+     ("Global.save_model_dir={folder}/stub.yml/run", "cannot be written to: Not a directory")],
+)
+def test_what_no_run_can_use_is_told_at_once(tmp_path: Path, option: str, what: str) -> None:
+    file = tmp_path / "stub.yml"
+    file.write_text("Architecture: {model_type: rec}\n")
+    options = [f"Global.save_model_dir={tmp_path / 'output'}", option.format(folder=tmp_path)]
+    with pytest.raises(ConfigError, match=what):
+        prepare(str(file), options, name="train")

@@ -328,6 +328,12 @@ class TestCommands:
         assert set(exported_weights(folder)) == set(trained)
         assert len(TextRecognizer(folder, cpu_threads=1).recognize(rendered_lines())) == 6
 
+    def test_infer_rec_refuses_another_task(self, tmp_path: Path) -> None:
+        file = tmp_path / "cls.yml"
+        file.write_text("Architecture: {model_type: cls}\n")
+        with pytest.raises(ConfigError, match="'cls': this model does not read text"):
+            main(["-c", str(file), "--image_dir", str(tmp_path), "-o", "Global.pretrained_model=x"])
+
     def test_infer_rec(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         picture = rendered_lines()[2]
         cv2.imwrite(str(tmp_path / "word.png"), picture)

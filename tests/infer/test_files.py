@@ -53,10 +53,15 @@ class TestListing:
         listed.write_text("words/a.jpg\n", encoding="utf-8")
         assert list_images(listed) == [Path("words/a.jpg")]
 
-    @pytest.mark.parametrize("name", ["missing.png", "*.bmp", "empty"])
-    def test_nothing(self, folder: Path, name: str) -> None:
+    @pytest.mark.parametrize(
+        ("name", "what"),
+        [("missing.png", "no such file"), ("*.bmp", "no file matches"), ("empty", "no picture in the folder"),
+         ("empty.txt", "the list names no picture")],
+    )
+    def test_nothing(self, folder: Path, name: str, what: str) -> None:
         (folder / "empty").mkdir()
-        with pytest.raises(InferenceError, match="names no picture"):
+        (folder / "empty.txt").write_text("\n")
+        with pytest.raises(InferenceError, match=what):
             list_images(folder / name)
 
 

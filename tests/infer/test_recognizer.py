@@ -129,6 +129,16 @@ class TestImages:
             recognizer.recognize([*pictures()[:2], bad])
 
 
+    def test_one_image_in_place_of_a_list(self, recognizer: TextRecognizer) -> None:
+        with pytest.raises(ImageError, match=r"shape \[32, 60, 3\] in place of a list"):
+            recognizer(np.zeros((32, 60, 3), np.uint8))
+
+    @pytest.mark.parametrize("missing", [None, "word.png"])
+    def test_what_is_no_image(self, recognizer: TextRecognizer, missing: Any) -> None:
+        with pytest.raises(ImageError, match=f"image 1 of the list is {type(missing).__name__}"):
+            recognizer([np.zeros((32, 60, 3), np.uint8), missing])
+
+
 class TestArguments:
     def test_forms(self) -> None:
         folder = str(exported())

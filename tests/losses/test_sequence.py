@@ -172,7 +172,8 @@ class TestMultiLoss:
         ("entries", "message"),
         [
             ([], "empty loss_config_list"),
-            ([{"CTCLoss": None, "SARLoss": None}], "does not name one loss"),
+            ([{"CTCLoss": None, "SARLoss": None}], "several keys: CTCLoss, SARLoss"),
+            ([{"CTCLoss": 5}], "the arguments of CTCLoss are 5"),
             ([{"CTCLos": None}], "did you mean 'CTCLoss'"),
             ([{"CTCLoss": {"focal": True}}], "no argument 'focal'"),
             ([{"ClsLoss": None}], "cannot be a part of MultiLoss"),

@@ -64,6 +64,7 @@ def test_guided_encoders_send_no_gradient_back(encoder_type: str) -> None:
     ({"encoder_type": "reshape", "hidden_size": 48}, "no argument 'hidden_size'"),
     ({"encoder_type": "cascadernn", "with_linear": True}, "two layers"),
     ({"encoder_type": "svtr", "hidden_dims": 50}, "do not divide"),
+    ({"encoder_type": "svtr", "kernel_size": [3]}, "kernel_size is .3.\n  expected: .height, width."),
     ({"encoder_type": "rnn", "hidden_siz": 3}, "did you mean 'hidden_size'"),
     ({}, "encoder_type"),
 ])

@@ -145,6 +145,8 @@ def test_gradient_reaches_every_parameter(section: dict[str, Any]) -> None:
     ({"name": "STN_ON", "num_control_points": 2}, "num_control_points is 2"),
     ({"name": "STN_ON", "tps_inputsize": [30, 64]}, "multiples of 32"),
     ({"name": "STN_ON", "tps_outputsize": [32]}, "tps_outputsize"),
+    ({"name": "STN_ON", "tps_outputsize": [1, 32]}, "at least 2 pixels"),
+    ({"name": "STN_ON", "tps_margins": [0.05]}, "tps_margins"),
 ])
 def test_bad_sections(section: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):

@@ -214,3 +214,11 @@ def test_mistakes(section: dict[str, Any], message: str) -> None:
 def test_training_without_steps_is_an_error(epochs: int, per_epoch: int) -> None:
     with pytest.raises(ConfigError, match=f"{epochs} epochs of {per_epoch} optimizer steps"):
         build_schedule({"learning_rate": 1.0}, epochs=epochs, steps_per_epoch=per_epoch)
+
+
+def test_a_schedule_without_warm_up_does_not_speak_of_one() -> None:
+    section = {"name": "Cosine", "learning_rate": 0.1}
+    assert build_schedule(section, epochs=5, steps_per_epoch=2).curve.describe() == \
+        "Cosine: rate 0.1 at the start, 0 at the end (10 steps)"
+    warmed = build_schedule({**section, "warmup_steps": 1}, epochs=5, steps_per_epoch=2).curve.describe()
+    assert "after 1 warm-up step, " in warmed

@@ -71,8 +71,9 @@ class TestCTC:
         assert decoder({"probs": np.zeros((2, 0, 4), np.float32)}) == [TextLine("", 0.0)] * 2
 
     def test_right_to_left_scripts_are_reversed(self) -> None:
-        charset = Charset(("a", "b", "c"), right_to_left=True)
-        assert decode("CTCLabelDecode", [1, 2, 3], [0.9] * 3, 4, charset).text == "cba"
+        charset = Charset(("א", "ב", "1", "2"), right_to_left=True)
+        assert decode("CTCLabelDecode", [1, 2], [0.9] * 2, 5, charset).text == "בא"
+        assert decode("CTCLabelDecode", [1, 3, 4, 2], [0.9] * 4, 5, charset).text == "ב12א"
 
     def test_space_is_a_character(self) -> None:
         assert decode("CTCLabelDecode", [1, 2, 1], [0.9] * 3, 3, Charset(("a", " "))).text == "a a"

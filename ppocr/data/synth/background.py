@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ppocr.cv import cv2
 from ppocr.data.pixels import Image, Rng
-from ppocr.errors import DatasetError
+from ppocr.data.transforms.decode import IMAGE_SUFFIXES, decode_image
+from ppocr.errors import DatasetError, ImageError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 Colour = npt.NDArray[np.float64]
 """BGR, 0..255, ``[3]``."""
 
@@ -61,7 +61,7 @@ class ImageCrops:
     """Random parts of the images of a folder.
 
     Args:
-        folder: Searched with its subfolders for .jpg, .jpeg, .png, .bmp and .webp files. They should hold no text.
+        folder: Searched with its subfolders for picture files. They should hold no text.
 
     Raises:
         DatasetError: The folder does not exist or holds no image.
@@ -89,11 +89,8 @@ class ImageCrops:
 @functools.lru_cache(maxsize=64)
 def _read(path: Path) -> Image:
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)  # Not cv2.imread, which fails for some names on Windows.
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except OSError:
-        image = None
-    if image is None:
-        raise DatasetError(f"the background image {path} cannot be read", expected="a complete image file",
-                           cure="remove it from the folder")
-    return image
+        return decode_image(path.read_bytes())
+    except (OSError, ImageError) as error:
+        reason = error.what if isinstance(error, ImageError) else error.strerror
+        raise DatasetError(f"the background image {path} cannot be read: {reason}", expected="a complete image file",
+                           cure="remove it from the folder") from None

@@ -14,6 +14,9 @@ from ppocr.registry import TRANSFORMS
 
 ImgMode = Literal["BGR", "RGB", "GRAY"]
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Endings, in lower case, by which picture files are found in a folder."""
+
 
 @TRANSFORMS.register()
 class DecodeImage:

@@ -129,11 +129,6 @@ class LabelEncoder:
             shares = f" (max_text_length {self.max_text_length} with begin and end)" if self.reserved else ""
             raise SampleError("text too long", f"{len(indices)} characters, at most {longest}{shares}")
 
-    def _padded(self, values: IntArray | list[int], fill: int) -> IntArray:
-        result = np.full(self.max_text_length, fill, np.int64)
-        result[:len(values)] = values
-        return result
-
 
 @TRANSFORMS.register()
 class CTCLabelEncode(LabelEncoder):
@@ -150,47 +145,44 @@ class CTCLabelEncode(LabelEncoder):
     def layout(self, indices: IntArray) -> IntArray:
         """Return the classes, padded with 0."""
         self._check_length(indices)
-        return self._padded(indices + len(self.codec.before), 0)
+        label = np.full(self.max_text_length, self.codec.special("blank"), np.int64)
+        label[:len(indices)] = indices + len(self.codec.before)
+        return label
+
+
+class DelimitedLabelEncoder(LabelEncoder):
+    """Base of the encoders that put the text between two special symbols."""
+
+    begin = end = fill = ""
+    """Names of the codec's symbols before, after and behind these."""
+
+    def layout(self, indices: IntArray) -> IntArray:
+        """Return begin, the classes and end, padded: int64 ``[max_text_length + 2 - reserved]``."""
+        self._check_length(indices)
+        label = np.full(self.max_text_length + 2 - self.reserved, self.codec.special(self.fill), np.int64)
+        label[0] = self.codec.special(self.begin)
+        label[1:len(indices) + 1] = indices + len(self.codec.before)
+        label[len(indices) + 1] = self.codec.special(self.end)
+        return label
 
 
 @TRANSFORMS.register()
-class AttnLabelEncode(LabelEncoder):
+class AttnLabelEncode(DelimitedLabelEncoder):
     """Labels of an attention head: begin (0), the text, end, filled up with 0 to ``max_text_length + 2``.
 
     Required keys: label (str). Modified keys: label (int64 ``[max_text_length + 2]``).
     Added keys: length (int, without begin and end). Arguments: see `LabelEncoder`.
     """
 
+    begin, end, fill = "sos", "eos", "sos"
+
     def make_codec(self, charset: Charset) -> Codec:
         """Return the attention codec."""
         return attention_codec(charset)
 
-    def layout(self, indices: IntArray) -> IntArray:
-        """Return begin, the classes and end, padded with 0."""
-        self._check_length(indices)
-        label = np.zeros(self.max_text_length + 2, np.int64)
-        label[0] = self.codec.special("sos")
-        label[1:len(indices) + 1] = indices + len(self.codec.before)
-        label[len(indices) + 1] = self.codec.special("eos")
-        return label
-
-
-class _Delimited(LabelEncoder):
-    """Begin, the text and end within ``max_text_length``."""
-
-    reserved = 2
-
-    def _delimited(self, indices: IntArray, begin: str, end: str, fill: str) -> IntArray:
-        self._check_length(indices)
-        label = self._padded([], self.codec.special(fill))
-        label[0] = self.codec.special(begin)
-        label[1:len(indices) + 1] = indices + len(self.codec.before)
-        label[len(indices) + 1] = self.codec.special(end)
-        return label
-
 
 @TRANSFORMS.register()
-class SARLabelEncode(_Delimited):
+class SARLabelEncode(DelimitedLabelEncoder):
     """Labels of a SAR head: begin, the text and end, filled up with the padding class to ``max_text_length``.
 
     As published, begin and end count into ``max_text_length``: texts may have two characters less.
@@ -199,17 +191,16 @@ class SARLabelEncode(_Delimited):
     Arguments: see `LabelEncoder`.
     """
 
+    reserved = 2
+    begin, end, fill = "bos_eos", "bos_eos", "pad"
+
     def make_codec(self, charset: Charset) -> Codec:
         """Return the SAR codec."""
         return sar_codec(charset)
 
-    def layout(self, indices: IntArray) -> IntArray:
-        """Return begin, the classes and end, padded."""
-        return self._delimited(indices, "bos_eos", "bos_eos", "pad")
-
 
 @TRANSFORMS.register()
-class NRTRLabelEncode(_Delimited):
+class NRTRLabelEncode(DelimitedLabelEncoder):
     """Labels of an NRTR head: begin (2), the text and end (3), filled up with 0 to ``max_text_length``.
 
     As published, begin and end count into ``max_text_length``: texts may have two characters less.
@@ -218,13 +209,12 @@ class NRTRLabelEncode(_Delimited):
     Arguments: see `LabelEncoder`.
     """
 
+    reserved = 2
+    begin, end, fill = "bos", "eos", "pad"
+
     def make_codec(self, charset: Charset) -> Codec:
         """Return the NRTR codec."""
         return nrtr_codec(charset)
-
-    def layout(self, indices: IntArray) -> IntArray:
-        """Return begin, the classes and end, padded with 0."""
-        return self._delimited(indices, "bos", "eos", "pad")
 
 
 @TRANSFORMS.register()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ppocr.data.sample import Sample
 from ppocr.errors import ConfigError, SampleError
 from ppocr.registry import TRANSFORMS
-from ppocr.sections import Section, where
+from ppocr.sections import named_section, where
 
 
 class Transform(Protocol):
@@ -36,11 +36,6 @@ class Pipeline:
 
     def __len__(self) -> int:
         return len(self.transforms)
-
-    @property
-    def num_extra(self) -> int:
-        """Largest number of other samples that a transform needs."""
-        return max(self._num_extra, default=0)
 
     @property
     def extra_at(self) -> int | None:
@@ -88,24 +83,7 @@ def build_transforms(entries: Any, **context: Any) -> Pipeline:
     if not isinstance(entries, (list, tuple)):
         raise ConfigError(f"{where(entries) if hasattr(entries, 'path') else 'transforms'}: {entries!r} is not a list",
                           expected="a list of {Name: arguments}", cure="write each transform as a list item")
-    return Pipeline([TRANSFORMS.build(_section(entries, position), **context) for position in range(len(entries))])
-
-
-def _section(entries: Any, position: int) -> Section:
-    """Return the entry as a section with ``name``, which knows where it was written."""
-    entry, place = entries[position], where(entries, position)
-    if not isinstance(entry, Mapping) or len(entry) != 1:
-        given = "several keys: " + ", ".join(map(str, entry)) if isinstance(entry, Mapping) and entry else repr(entry)
-        raise ConfigError(f"{place}: a transform is written as {{Name: arguments}}, not as {given}",
-                          expected="one key, such as '- RecAug: null' or '- KeepKeys: {keep_keys: [image]}'",
-                          cure="give the transform its own list item; its arguments go below its name, indented")
-    (name, arguments), = entry.items()
-    if arguments is not None and not isinstance(arguments, Mapping):
-        raise ConfigError(f"{where(entry, name) if hasattr(entry, 'path') else place}: the arguments of {name} are "
-                          f"{arguments!r}", expected="a mapping, or null", cure="write them as {key: value}")
-    path = getattr(arguments, "path", "") or f"{getattr(entries, 'path', '') or 'transforms'}.{position}.{name}"
-    section = Section({**(arguments or {}), "name": str(name)}, path=path)
-    section.origins = dict(getattr(arguments, "origins", {}))
-    section.origins["name"] = (getattr(entry, "origins", {}).get(name)
-                               or getattr(entries, "origins", {}).get(str(position), ""))
-    return section
+    path, origins = getattr(entries, "path", "") or "transforms", getattr(entries, "origins", {})
+    sections = [named_section(entry, path=f"{path}.{position}", origin=origins.get(str(position), ""))
+                for position, entry in enumerate(entries)]
+    return Pipeline([TRANSFORMS.build(section, **context) for section in sections])

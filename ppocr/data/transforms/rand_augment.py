@@ -10,6 +10,7 @@ import numpy as np
 from ppocr.cv import cv2
 from ppocr.data import pixels
 from ppocr.data.pixels import Image
+from ppocr.data.sample import Sample
 from ppocr.data.transforms.rec_aug import check_probability
 from ppocr.errors import ConfigError
 from ppocr.registry import TRANSFORMS
@@ -44,7 +45,7 @@ class RandAugment:
         self.strength = magnitude / 10
         self.fillcolor = fillcolor
 
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, sample: Sample) -> Sample:
         """Return the sample, in some cases with an augmented image."""
         rng = sample["rng"]
         if rng.random() < self.prob:

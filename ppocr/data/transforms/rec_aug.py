@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ppocr.data import pixels
 from ppocr.data.pixels import Image, Rng
+from ppocr.data.sample import Sample
 from ppocr.data.transforms import tia
 from ppocr.errors import ConfigError
 from ppocr.registry import TRANSFORMS
@@ -75,7 +74,7 @@ class BaseDataAugmentation:
             (self.reverse_prob, reverse),
         )
 
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, sample: Sample) -> Sample:
         """Return the sample with an augmented image."""
         image, rng = sample["image"], sample["rng"]
         for (probability, operation), chance in zip(self._operations, rng.random(len(self._operations)), strict=True):
@@ -117,7 +116,7 @@ class RecAug:
         self.tia_prob = check_probability("RecAug", "tia_prob", tia_prob)
         self.base = BaseDataAugmentation(crop_prob, reverse_prob, noise_prob, jitter_prob, blur_prob, hsv_aug_prob)
 
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, sample: Sample) -> Sample:
         """Return the sample with an augmented image."""
         if sample["rng"].random() < self.tia_prob:
             sample["image"] = warp(sample["image"], sample["rng"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ppocr.charset import Charset
+from ppocr.charset import Charset, mirrored
 from ppocr.cv import cv2
 from ppocr.data.pixels import Image
+from ppocr.data.sample import Sample
 from ppocr.data.transforms.rec_aug import check_probability
 from ppocr.errors import ConfigError
 from ppocr.registry import TRANSFORMS
@@ -65,7 +64,7 @@ class RecConAug:
         self.num_extra = ext_data_num
         self.right_to_left = charset is not None and charset.right_to_left
 
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, sample: Sample) -> Sample:
         """Return the sample, in some cases as the beginning of a longer line."""
         extra = sample.pop("extra", [])
         if not sample["rng"].random() < self.prob:
@@ -80,7 +79,7 @@ class RecConAug:
                 length, ratio = longer, wider
         if len(images) > 1:
             sample["image"] = np.concatenate([self._resize(image) for image in images], axis=1)
-            sample["label"] = "".join(reversed(labels) if self.right_to_left else labels)
+            sample["label"] = mirrored("".join(map(mirrored, labels))) if self.right_to_left else "".join(labels)
         return sample
 
     def _resize(self, image: Image) -> Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from ppocr.cv import cv2
 from ppocr.data import pixels
 from ppocr.data.pixels import Image, Rng
+from ppocr.data.sample import Sample
 from ppocr.data.transforms.rec_aug import check_probability
 from ppocr.errors import ConfigError
 from ppocr.registry import TRANSFORMS
@@ -65,7 +65,7 @@ class SVTRRecAug:
         self.deterioration_p = check_probability(name, "deterioration_p", deterioration_p)
         self.colorjitter_p = check_probability(name, "colorjitter_p", colorjitter_p)
 
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, sample: Sample) -> Sample:
         """Return the sample with an augmented image."""
         image, rng = sample["image"], sample["rng"]
         if rng.random() < self.geometry_p:
@@ -97,7 +97,7 @@ class ABINetRecAug:
     def __init__(self, geometry_p: float = 0.5, deterioration_p: float = 0.25, colorjitter_p: float = 0.25) -> None:
         self.transform = SVTRRecAug(0, geometry_p, deterioration_p, colorjitter_p)
 
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, sample: Sample) -> Sample:
         """Return the sample with an augmented image."""
         return self.transform(sample)
 

@@ -9,6 +9,7 @@ from paddle import nn
 from paddle.nn.initializer import KaimingNormal
 
 from ppocr.errors import ConfigError
+from ppocr.modeling.common.checks import require_pair
 from ppocr.modeling.common.layers import ConvBatchNorm, Size, SqueezeExcite
 from ppocr.registry import BACKBONES
 
@@ -95,7 +96,8 @@ class MobileNetV1Enhance(nn.Layer):
             for row in rows
         ])
         if last_pool_type == "avg":
-            window = _pair(last_pool_kernel_size, "last_pool_kernel_size")
+            window = require_pair(last_pool_kernel_size, "Architecture.Backbone.last_pool_kernel_size",
+                                  "[vertical, horizontal]")
             self.pool = nn.AvgPool2D(window, stride=window)
         else:
             self.pool = nn.MaxPool2D(2, stride=2)
@@ -107,11 +109,6 @@ class MobileNetV1Enhance(nn.Layer):
 
 
 def _stride(value: int | Sequence[int]) -> Size:
-    return value if isinstance(value, int) else _pair(value, "last_conv_stride")
-
-
-def _pair(value: Sequence[int], key: str) -> tuple[int, int]:
-    if len(value) != 2:
-        raise ConfigError(f"Architecture.Backbone.{key} is {list(value)}", expected="[vertical, horizontal]",
-                          cure="write two whole numbers")
-    return value[0], value[1]
+    if isinstance(value, int):
+        return value
+    return require_pair(value, "Architecture.Backbone.last_conv_stride", "one number, or [vertical, horizontal]")

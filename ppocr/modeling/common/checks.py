@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ppocr.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def require_pair(value: Sequence[T], key: str, meaning: str) -> tuple[T, T]:
+    """Return `value` as a tuple.
+
+    Args:
+        value: What the configuration gives.
+        key: Dotted key, for the error.
+        meaning: What the two are, such as ``"[height, width]"``.
+
+    Raises:
+        ConfigError: It does not hold two values.
+    """
+    if len(value) != 2:
+        raise ConfigError(f"{key} is {list(value)}", expected=meaning, cure="write two numbers")
+    return value[0], value[1]
 
 
 def require_sequence(features: Any, reader: str) -> None:

@@ -25,6 +25,7 @@ class DepthwiseConv2D(nn.Conv2D):
     def forward(self, x: Any) -> Any:
         """Return the convolution."""
         if self.training and paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.shape[1] % SHARED_CHANNELS == 0:
+            # Private names: nn.Conv2D keeps its stride and its padding, both as pairs, nowhere else.
             return shared_depthwise(x, self.weight, self._stride, self._updated_padding)
         return super().forward(x)
 

@@ -13,6 +13,7 @@ from paddle import ParamAttr, nn
 from paddle.nn.initializer import KaimingUniform
 
 from ppocr.errors import ConfigError
+from ppocr.modeling.common.checks import require_pair
 from ppocr.modeling.common.layers import ConvNorm, uniform_attr
 from ppocr.modeling.common.mixing import Block, init_transformer
 
@@ -161,7 +162,7 @@ class SVTREncoder(nn.Layer):
         qk_scale: float | None = None,
     ) -> None:
         super().__init__()
-        kernel = (kernel_size[0], kernel_size[1])
+        kernel = require_pair(kernel_size, "Architecture.Neck.kernel_size", "[height, width]")
         self.use_guide = use_guide
         self.conv1 = _conv(in_channels, in_channels // 8, kernel)
         self.conv2 = _conv(in_channels // 8, hidden_dims, (1, 1))

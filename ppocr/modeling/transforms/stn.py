@@ -12,6 +12,7 @@ from paddle import ParamAttr, nn
 from paddle.nn.initializer import Assign, Constant, Normal
 
 from ppocr.errors import ConfigError
+from ppocr.modeling.common.checks import require_pair
 from ppocr.modeling.common.thin_plate import Points, ThinPlateSpline, border_points, sample
 from ppocr.modeling.transforms.tps import check_point_count
 from ppocr.registry import STNS
@@ -97,7 +98,7 @@ class STN_ON(nn.Layer):
                               expected=f"a height and a width that are multiples of {_SHRINK}", cure="use [32, 64]")
         self.output_size = made
         self.stn_head = LocalizationHead(in_channels, num_control_points, seen, stn_activation == "sigmoid")
-        x, y = tps_margins
+        x, y = require_pair(tps_margins, "Architecture.Transform.tps_margins", "[left and right, top and bottom]")
         self.spline = ThinPlateSpline(border_points(num_control_points, left=x, right=1 - x, top=y, bottom=1 - y))
         # Constants of the architecture: they are not part of the weights.
         self.register_buffer("output_grid", _tensor(corner_grid(*made)), persistable=False)
@@ -113,10 +114,11 @@ class STN_ON(nn.Layer):
 
 
 def _size(value: Sequence[int], key: str) -> tuple[int, int]:
-    if len(value) != 2 or min(value) < 2:
-        raise ConfigError(f"Architecture.Transform.{key} is {list(value)}", expected="[height, width]",
-                          cure="write two whole numbers")
-    return value[0], value[1]
+    key = f"Architecture.Transform.{key}"
+    height, width = require_pair(value, key, "[height, width]")
+    if min(height, width) < 2:
+        raise ConfigError(f"{key} is {list(value)}", expected="at least 2 pixels each", cure="correct the value")
+    return height, width
 
 
 def _tensor(values: Points) -> Any:

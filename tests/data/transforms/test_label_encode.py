@@ -51,9 +51,9 @@ class TestLayouts:
         assert f"{longest + 1} characters, at most {longest}" in error.value.reason
 
     def test_case_blind_and_right_to_left_charsets(self) -> None:
-        case_blind, reversed_script = Charset(("a", "b"), lowercase=True), Charset(("a", "b"), right_to_left=True)
+        case_blind, reversed_script = Charset(("a", "b"), lowercase=True), Charset(("א", "ב"), right_to_left=True)
         assert CTCLabelEncode(case_blind, 3)({"label": "AB"})["label"].tolist() == [1, 2, 0]
-        assert CTCLabelEncode(reversed_script, 3)({"label": "ab"})["label"].tolist() == [2, 1, 0]
+        assert CTCLabelEncode(reversed_script, 3)({"label": "אב"})["label"].tolist() == [2, 1, 0]
 
 
 class TestMulti:
