@@ -84,6 +84,20 @@ def test_a_wrong_image_shape(folder: Path, capsys: pytest.CaptureFixture[str], v
     refused(capsys, train_command, ["-c", str(folder / "small.yml"), "-o", option], "image_shape", "wrong type", "-o ")
 
 
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["PostProcess.name=AttnLabelDecode"], ["CTCLoss is for CTC, AttnLabelDecode is not"]),
+        (["Loss.name=CELoss"], ["CTCLabelDecode is for CTC, CELoss is not"]),
+        (["Loss.name=AttentionLoss", "PostProcess.name=AttnLabelDecode"], ["CTCLabelEncode", "sos, eos"]),
+    ],
+)
+def test_parts_that_do_not_belong_together(
+    folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], parts: list[str]
+) -> None:
+    refused(capsys, train_command, ["-c", str(folder / "small.yml"), "-o", *options], *parts)
+
+
 def train_on(folder: Path, lines: bytes) -> list[str]:
     labels = folder / "words" / "mine.txt"
     labels.write_bytes(lines)

@@ -15,6 +15,7 @@ from ppocr.config import Config
 from ppocr.data.loader import DataLoader, build_dataloader
 from ppocr.engine.bad_samples import BadSampleLog
 from ppocr.engine.checkpoint import check_charset, load_pretrained, named_weights, resume
+from ppocr.engine.consistency import check_decoding, check_labels
 from ppocr.engine.console import EvaluationLog, ProgressLog
 from ppocr.engine.device import world
 from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
@@ -77,6 +78,7 @@ def build_loader(config: Config, split: Literal["Train", "Eval"], parts: ModelPa
         section(config, split), split=split, seed=config["Global"]["seed"], rank=rank, world_size=world_size,
         transform_context=parts.transform_context,
     )
+    check_labels(split, loader.dataset.pipeline, parts.postprocess)
     loader.set_check(AlignmentCheck.for_model(parts.model, parts.postprocess, loader.image_size))
     return loader
 
@@ -119,6 +121,7 @@ def build_training(config: Config, device: str) -> TrainingRun:
     parts = build_model_parts(config)
     network = _synchronize_batch_norm(parts.model, options, device, world_size)
     loss = build_loss(section(config, "Loss"), charset=parts.charset)
+    check_decoding(config, loss, parts.postprocess)
     train_loader = build_loader(config, "Train", parts)
     eval_loader, metric = build_evaluation(config, parts)
     steps_per_epoch = -(-len(train_loader) // accumulation_steps(options))

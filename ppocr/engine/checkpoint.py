@@ -19,7 +19,7 @@ from ppocr import __version__
 from ppocr.charset import Charset
 from ppocr.engine.optimizer_state import load_optimizer_state, optimizer_state
 from ppocr.engine.run import Progress, TrainingRun
-from ppocr.engine.seeding import random_states, restore_random_states
+from ppocr.engine.seeding import random_states, restore_random_states, seed_everything
 from ppocr.errors import CharsetError, CheckpointError
 from ppocr.fileio import atomic_write, sha256
 from ppocr.overrides import OPTION, VARIABLE
@@ -188,7 +188,10 @@ def resume(run: TrainingRun, prefix: str | Path) -> None:
     run.precision.load_state_dict(content["scaler"])
     run.hooks.load_state_dict(content["hooks"])
     run.progress = Progress(**content["progress"])
-    restore_random_states(content["random"])
+    if run.rank == 0:
+        restore_random_states(content["random"])
+    else:  # The states are those of rank 0; with them, all ranks would drop out the same units.
+        seed_everything((run.config["Global"]["seed"] + run.rank + run.progress.step) % 2**32)
     if content["world_size"] != run.world_size:
         LOGGER.warning("The checkpoint was written by %d processes, this run has %d: the order of the data differs "
                        "from here on.", content["world_size"], run.world_size)

@@ -40,6 +40,8 @@ class CELoss(nn.Layer):
             a start symbol (the transformer layout), none with `with_all` or for a classifier.
     """
 
+    needs_alignment = False
+
     def __init__(self, smoothing: bool = False, with_all: bool = False, ignore_index: int = -1) -> None:
         super().__init__()
         self.smoothing = LABEL_SMOOTHING if smoothing else 0.0
@@ -66,6 +68,8 @@ class FocalLoss(nn.Layer):
         with_all: As for CELoss.
         ignore_index: As for CELoss.
     """
+
+    needs_alignment = False
 
     def __init__(self, gamma: float = 2.0, with_all: bool = False, ignore_index: int = -1) -> None:
         super().__init__()

@@ -28,6 +28,7 @@ class CTCLoss(nn.Layer):
     """
 
     branch = "ctc"
+    needs_alignment = True
 
     def __init__(self, use_focal_loss: bool = False) -> None:
         super().__init__()

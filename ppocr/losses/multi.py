@@ -34,6 +34,7 @@ class MultiLoss(nn.Layer):
                               cure="write for example loss_config_list: [{CTCLoss: null}, {NRTRLoss: null}]")
         self.names = [name for name, _ in members]
         self.members = nn.LayerList([loss for _, loss in members])
+        self.needs_alignment = any(loss.branch == "ctc" for loss in self.members)
         self.weights = [weight_1 if loss.branch == "ctc" else weight_2 for loss in self.members]
 
     def forward(self, outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, Any]:

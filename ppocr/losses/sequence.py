@@ -21,6 +21,7 @@ class AttentionLoss(nn.Layer):
     """
 
     branch = "gtc"
+    needs_alignment = False
 
     def forward(self, outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, Any]:
         """Return ``{"loss": scalar}``.
@@ -48,6 +49,7 @@ class SARLoss(nn.Layer):
     """
 
     branch = "sar"
+    needs_alignment = False
 
     def __init__(self, ignore_index: int | None = None) -> None:
         super().__init__()
@@ -77,6 +79,7 @@ class NRTRLoss(nn.Layer):
     """
 
     branch = "gtc"
+    needs_alignment = False
 
     def __init__(self, smoothing: bool = True, ignore_index: int = 0) -> None:
         super().__init__()

@@ -24,6 +24,8 @@ class SequenceDecoder:
         also_allowed: Numbers of classes that the head may have besides the codec's.
     """
 
+    needs_alignment = False
+
     def __init__(self, codec: Codec, end: str, also_allowed: tuple[int, ...] = ()) -> None:
         self.codec = codec
         self._end = codec.special(end)
