@@ -10,7 +10,7 @@ import pytest
 
 from ppocr.commands import run_command
 from ppocr.config import load_config
-from ppocr.engine.builder import build_evaluation, build_model_parts, load_for_evaluation
+from ppocr.engine.builder import build_evaluation, build_model_parts, load_trained
 from ppocr.engine.evaluator import evaluation_mode, predict_batch
 from ppocr.infer import TextRecognizer, exported_weights
 from ppocr.weights import read_weights
@@ -97,7 +97,7 @@ def test_prediction_through_the_exported_folder_equals_evaluation(
     options = [f"Global.save_model_dir={output}", f"Global.pretrained_model={output / 'best_accuracy'}"]
     config = load_config(str(folder / "small.yml"), options, {})
     parts = build_model_parts(config)
-    load_for_evaluation(config, parts)
+    load_trained(parts, config["Global"]["pretrained_model"])
     loader, _ = build_evaluation(config, parts)
     expected: dict[str, str] = {}
     scores: dict[str, float] = {}

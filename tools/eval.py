@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE", help="also write the metrics to this file")
     arguments = parser.parse_args(argv)
     # Imported here, so that --help does not wait for Paddle.
-    from ppocr.engine.builder import build_evaluation, build_model_parts, load_for_evaluation
+    from ppocr.engine.builder import build_evaluation, build_model_parts, load_trained, required_weights
     from ppocr.engine.console import LOGGER, format_metrics
     from ppocr.engine.evaluator import evaluate
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     config, _ = prepare(arguments.config, arguments.opt, name="eval")
     parts = build_model_parts(config)
-    load_for_evaluation(config, parts)
+    load_trained(parts, required_weights(config))
     loader, metric = build_evaluation(config, parts)
     metrics = evaluate(parts.model, loader, parts.postprocess, metric)
     LOGGER.info(format_metrics(metrics))

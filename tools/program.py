@@ -44,7 +44,7 @@ def prepare(config_file: str, overrides: Sequence[str], *, name: str) -> tuple[C
     _check(options)
     start_logging(options["save_model_dir"], rank=rank, level=options["log_level"], name=name)
     for note in config.notes:
-        LOGGER.info(note)
+        LOGGER.warning(note)
     device = select_device(options["use_gpu"])
     start_distributed(device)
     seed_everything(options["seed"])

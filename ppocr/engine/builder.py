@@ -32,7 +32,7 @@ from ppocr.modeling import build_model
 from ppocr.optimizer import build_optimizer
 from ppocr.plugins import import_plugins
 from ppocr.sections import Section, where
-from ppocr.weights import load_into, read_weights
+from ppocr.weights import LoadReport, load_into, read_weights
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -88,22 +88,31 @@ def build_evaluation(config: Config, parts: ModelParts) -> tuple[DataLoader, Any
     return build_loader(config, "Eval", parts), build_metric(section(config, "Metric"), charset=parts.charset)
 
 
-def load_for_evaluation(config: Config, parts: ModelParts) -> str:
-    """Load ``Global.checkpoints`` or ``Global.pretrained_model`` strictly and return the path.
+def required_weights(config: Config) -> str:
+    """Return the weights that ``Global.checkpoints`` or ``Global.pretrained_model`` names.
 
     Raises:
-        CheckpointError: Neither is set, or the weights do not fill the model.
-        CharsetError: The checkpoint was trained with another charset.
+        CheckpointError: Neither is set.
     """
     named = named_weights(config["Global"])
     if named is None:
         raise CheckpointError("no weights are named: the model would be random",
                               expected="trained weights",
                               cure="add -o Global.pretrained_model=output/best_accuracy (or Global.checkpoints=...)")
-    _, path = named
+    return named[1]
+
+
+def load_trained(parts: ModelParts, path: str) -> LoadReport:
+    """Load weights that must fill the whole model, log and return what was loaded.
+
+    Raises:
+        CheckpointError: A tensor of the model is missing in the file, or has another shape.
+        CharsetError: The checkpoint was trained with another charset.
+    """
     check_charset(path, parts.charset)
-    LOGGER.info("%s: %s", path, load_into(parts.model, read_weights(path), minimum_share=1.0))
-    return path
+    report = load_into(parts.model, read_weights(path), minimum_share=1.0)
+    LOGGER.info("%s: %s", path, report)
+    return report
 
 
 def build_training(config: Config, device: str) -> TrainingRun:

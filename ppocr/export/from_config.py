@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 from ppocr.config import Config
 from ppocr.data.transforms.decode import decode_image
 from ppocr.data.transforms.pipeline import Pipeline
-from ppocr.engine.builder import ModelParts, build_model_parts, section
-from ppocr.engine.checkpoint import check_charset, load_checkpoint_meta, named_weights
-from ppocr.errors import ConfigError, ExportError, SampleError
+from ppocr.engine.builder import ModelParts, build_model_parts, load_trained, required_weights, section
+from ppocr.engine.checkpoint import load_checkpoint_meta
+from ppocr.errors import ConfigError, SampleError
 from ppocr.export.description import (
     ModelIdentity,
     Provenance,
@@ -28,9 +27,6 @@ from ppocr.export.parity import check_parity
 from ppocr.infer.operators import Operator, build_operators
 from ppocr.infer.reader import Image, LineReader
 from ppocr.sections import where
-from ppocr.weights import load_into, read_weights
-
-LOGGER = logging.getLogger("ppocr")
 
 RECOGNITION = "rec"
 """The task whose results depend on a charset, and whose exports are compared by reading pictures."""
@@ -50,15 +46,17 @@ def export_from_config(
         out_dir: The folder; ``Global.save_inference_dir`` or ``<save_model_dir>/inference`` by default.
 
     Raises:
-        ExportError: No weights are named, the model cannot be exported, or the export differs from it.
-        CheckpointError: The weights do not fit.
+        ExportError: The model cannot be exported, or the export differs from it.
+        CheckpointError: No weights are named, or they do not fit.
         CharsetError: The weights were trained with another charset.
     """
     options = config["Global"]
     target = Path(out_dir or options["save_inference_dir"] or Path(options["save_model_dir"]) / "inference")
-    weights = _weights_path(config)
+    weights = required_weights(config)
     parts = build_model_parts(config)
-    provenance = load_trained(parts, weights)
+    report = load_trained(parts, weights)
+    metrics = (load_checkpoint_meta(weights) or {}).get("metrics") or {}
+    provenance = Provenance(Path(report.source).name, report.sha256, metrics)
     architecture = section(config, "Architecture")
     task = str(architecture["model_type"])
     operators = evaluation_operators(config, parts, task)
@@ -85,8 +83,7 @@ def reader_from_config(config: Config, batch_size: int) -> LineReader:
 
     Raises:
         ConfigError: The model is no text recognizer.
-        ExportError: No weights are named.
-        CheckpointError: The weights do not fit.
+        CheckpointError: No weights are named, or they do not fit.
         CharsetError: The weights were trained with another charset.
     """
     architecture = section(config, "Architecture")
@@ -95,26 +92,12 @@ def reader_from_config(config: Config, batch_size: int) -> LineReader:
         raise ConfigError(f"{where(architecture, 'model_type')} is {task!r}: this model does not read text",
                           expected=f"a text recognizer ({RECOGNITION})",
                           cure="give the configuration of a recognizer; tools/eval.py evaluates every type")
-    weights = _weights_path(config)
+    weights = required_weights(config)
     parts = build_model_parts(config)
     load_trained(parts, weights)
     operators = evaluation_operators(config, parts, task)
     return LineReader(ModelBackend(parts.model), build_operators(operators, **parts.transform_context),
                       parts.postprocess, batch_size)
-
-
-def load_trained(parts: ModelParts, path: str) -> Provenance:
-    """Load weights that must fill the whole model, and return where they come from.
-
-    Raises:
-        CheckpointError: A tensor of the model is missing in the file, or has another shape.
-        CharsetError: The checkpoint was trained with another charset.
-    """
-    check_charset(path, parts.charset)
-    report = load_into(parts.model, read_weights(path), minimum_share=1.0)
-    LOGGER.info("%s: %s", path, report)
-    metrics = (load_checkpoint_meta(path) or {}).get("metrics") or {}
-    return Provenance(Path(report.source).name, report.sha256, metrics)
 
 
 def evaluation_operators(config: Config, parts: ModelParts, task: str) -> list[Operator]:
@@ -144,11 +127,3 @@ def image_shape(operators: Pipeline) -> tuple[int, int, int]:
         raise ConfigError(f"Eval.dataset.transforms make {type(made).__name__} {getattr(made, 'shape', '')} of a "
                           "picture", expected="float32 [C, H, W]", cure="add a resize such as RecResizeImg")
     return int(made.shape[0]), int(made.shape[1]), int(made.shape[2])
-
-
-def _weights_path(config: Config) -> str:
-    named = named_weights(config["Global"])
-    if named is None:
-        raise ExportError("no weights are named: the model would be random", expected="trained weights",
-                          cure="add -o Global.pretrained_model=output/best_accuracy (or Global.checkpoints=...)")
-    return named[1]

@@ -17,7 +17,7 @@ from ppocr.config import load_config
 from ppocr.cv import cv2
 from ppocr.data.transforms.pipeline import build_transforms
 from ppocr.engine import checkpoint
-from ppocr.engine.builder import build_model_parts
+from ppocr.engine.builder import build_model_parts, load_trained
 from ppocr.errors import CharsetError, CheckpointError, ConfigError, ExportError, InferenceError
 from ppocr.export import (
     ModelIdentity,
@@ -30,7 +30,7 @@ from ppocr.export import (
     resolved_postprocess,
 )
 from ppocr.export.exporter import DESCRIPTION_FILE
-from ppocr.export.from_config import evaluation_operators, load_trained
+from ppocr.export.from_config import evaluation_operators
 from ppocr.export.parity import rendered_lines
 from ppocr.export.program import accepts_other_widths, deployable
 from ppocr.fileio import sha256
@@ -176,7 +176,7 @@ class TestPlace:
         with pytest.raises(ExportError, match="no weights were loaded"):
             export_tiny(tmp_path / "model", provenance=None)
         assert list(tmp_path.iterdir()) == []
-        with pytest.raises(ExportError, match="no weights are named"):
+        with pytest.raises(CheckpointError, match="no weights are named"):
             export_from_config(write_config(tmp_path))
 
     def test_failure_leaves_the_earlier_export(self, tmp_path: Path) -> None:
