@@ -141,7 +141,7 @@ def _configs(arguments: list[str]) -> int:
         print(f"usage: ppocr configs [WORD ...]\n\n{BUILT_IN['configs'][0]}")
         return 0
     folder = project_folder("configs")
-    files = sorted(folder.rglob("*.yml")) if folder else []
+    files = sorted(file for file in folder.rglob("*.yml") if "_base_" not in file.parts) if folder else []
     shown = [file for file in files if all(word in str(file.relative_to(folder or file)) for word in arguments)]
     print("\n".join(map(str, shown)) or "no configuration matches")
     return 0 if shown else USER_ERROR

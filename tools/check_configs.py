@@ -35,6 +35,7 @@ from ppocr.sections import Section
 from .program import train_step
 
 BATCH = 2
+BASE_FOLDER = "_base_"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", type=Path, help="configuration files, or folders that are searched")
     arguments = parser.parse_args(argv)
-    files = sorted(file for path in arguments.paths for file in _configurations(path))
+    files = sorted(file for path in arguments.paths for file in find_configurations(path))
     if not files:
         raise ConfigError(f"no configuration in {', '.join(map(str, arguments.paths))}", expected="*.yml or *.yaml",
                           cure="name a folder that holds configurations")
@@ -148,8 +149,11 @@ class StandIns:
         return path
 
 
-def _configurations(path: Path) -> list[Path]:
-    return [path] if path.is_file() else [*path.rglob("*.yml"), *path.rglob("*.yaml")]
+def find_configurations(path: Path) -> list[Path]:
+    """Return the file, or the configurations of a folder without those that are only inherited from."""
+    if path.is_file():
+        return [path]
+    return [file for suffix in ("*.yml", "*.yaml") for file in path.rglob(suffix) if BASE_FOLDER not in file.parts]
 
 
 if __name__ == "__main__":
