@@ -47,7 +47,8 @@ def type_name(annotation: Any) -> str:
         return "null"
     origin, args = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return " or ".join(type_name(arg) for arg in args)
+        # Python 3.10 makes "Any or null" of an argument of type Any whose default is null.
+        return "any" if Any in args else " or ".join(type_name(arg) for arg in args)
     if origin is Literal:
         return " or ".join(repr(arg) for arg in args)
     if origin in (list, tuple, collections.abc.Sequence):

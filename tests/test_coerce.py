@@ -66,6 +66,7 @@ def test_refuses_and_names_the_place(value: Any, annotation: Any) -> None:
     ("annotation", "name"),
     [
         (float | None, "float or null"),
+        (Any | None, "any"),
         (list[int], "list of int"),
         (Literal["a", "b"], "'a' or 'b'"),
         (dict[str, Any], "mapping"),
