@@ -121,7 +121,7 @@ class BatchSampler(EpochSampler):
 
     def __iter__(self) -> Iterator[list[Index]]:
         epoch = self.epoch
-        order = np.arange(self._samples)
+        order: IntArray = np.arange(self._samples)
         if self.shuffle:
             order = generator(self.seed, epoch, purpose=ORDER).permutation(self._samples)
         share = self._of_rank(order)
