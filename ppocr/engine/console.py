@@ -14,7 +14,7 @@ import paddle
 
 from ppocr.engine.evaluator import to_numpy
 from ppocr.engine.hooks import Hook
-from ppocr.engine.run import BatchRecord, TrainingRun
+from ppocr.engine.run import TrainingRun
 from ppocr.errors import TrainingError
 
 LOGGER = logging.getLogger("ppocr")
@@ -24,43 +24,48 @@ class ProgressLog(Hook):
     """Logs losses, learning rate and speed every ``Global.print_batch_step`` batches.
 
     Losses are averaged over the last ``Global.log_smooth_window`` batches. They are read from the device only when a
-    line is due, so that logging never makes the device wait.
+    line is due or after an evaluation, so that logging never makes the device wait. What is read must be finite; as
+    the first of the hooks, this one stops the run before a checkpoint is made of weights that are not.
     """
 
     def __init__(self, every: int, window: int) -> None:
         self.every = max(1, every)
         self.window: deque[dict[str, Any]] = deque(maxlen=max(1, window))
         self.records: list[tuple[float, float, int]] = []
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[tuple[int, dict[str, Any], list[Any]]] = []
 
     def after_step(self, run: TrainingRun) -> None:
-        """Collect the batch; log if a line is due; stop the run when the loss is not finite."""
+        """Collect the batch; log if a line is due.
+
+        Raises:
+            TrainingError: A loss since the last line is not finite.
+        """
         record = run.last
         assert record is not None
-        self._pending.append(record.losses)
+        self._pending.append((run.progress.batch, record.losses, record.batch["info"]))
         self.records.append((record.data_seconds, record.step_seconds, record.samples))
         if run.progress.batch % self.every and run.progress.batch != run.batches_per_epoch:
             return
-        for losses in self._pending:
-            self.window.append({name: float(value) for name, value in losses.items()})
-        self._pending.clear()
-        self._require_finite(run, record)
+        self._read_losses(run)
         self._log(run, record.learning_rate)
         self.records.clear()
 
-    def _require_finite(self, run: TrainingRun, record: BatchRecord) -> None:
-        latest = self.window[-1]
-        if all(math.isfinite(value) for losses in self.window for value in losses.values()):
-            return
-        parts = ", ".join(f"{name} {value:g}" for name, value in latest.items())
-        samples = ", ".join(str(info) for info in record.batch["info"][:3])
-        raise TrainingError(
-            f"the loss is not finite at epoch {run.progress.epoch + 1}, batch {run.progress.batch} ({parts}); "
-            f"samples of the last batch: {samples}, ...",
-            expected="a finite loss",
-            cure="lower Optimizer.lr.learning_rate, set Optimizer.clip_norm_global, and check these labels; "
-            "the last checkpoint is kept",
-        )
+    def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None:
+        """Look at the losses before the other hooks save what was evaluated.
+
+        Raises:
+            TrainingError: A loss since the last line is not finite.
+        """
+        self._read_losses(run)
+
+    def _read_losses(self, run: TrainingRun) -> None:
+        """Read the losses that are still on the device."""
+        for batch, losses, info in self._pending:
+            values = {name: float(value) for name, value in losses.items()}
+            if not all(math.isfinite(value) for value in values.values()):
+                raise _not_finite(run.progress.epoch + 1, batch, values, info)
+            self.window.append(values)
+        self._pending.clear()
 
     def _log(self, run: TrainingRun, lr: float) -> None:
         means = {name: _mean([losses[name] for losses in self.window if name in losses]) for name in self.window[-1]}
@@ -125,6 +130,17 @@ def clock(seconds: float) -> str:
     """Return a duration as ``h:mm:ss``."""
     whole = int(max(0.0, seconds))
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _not_finite(epoch: int, batch: int, losses: dict[str, float], info: list[Any]) -> TrainingError:
+    parts = ", ".join(f"{name} {value:g}" for name, value in losses.items())
+    samples = ", ".join(map(str, info[:3])) + (f" and {len(info) - 3} more" if len(info) > 3 else "")
+    return TrainingError(
+        f"the loss is not finite at epoch {epoch}, batch {batch} ({parts}); samples of that batch: {samples}",
+        expected="a finite loss",
+        cure="lower Optimizer.lr.learning_rate, set Optimizer.clip_norm_global, and check these labels; the last "
+        "checkpoint is kept",
+    )
 
 
 def _mean(values: list[float]) -> float:

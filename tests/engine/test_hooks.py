@@ -117,9 +117,26 @@ def test_evaluation_lines() -> None:
 def test_a_loss_that_is_not_finite_stops_with_the_samples(tmp_path: Path) -> None:
     (tmp_path / "output").mkdir()
     loader = Batches(5)
-    loader.data[2][0][:] = float("nan")
-    with pytest.raises(TrainingError, match=r"not finite at epoch 1.*sample"):
-        train(make_run(tmp_path, hooks=[ProgressLog(every=1, window=20)], loader=loader))
+    loader.set_epoch(0)
+    bad = loader.order[1]
+    loader.data[bad][0][:] = float("nan")
+    # Neither a long interval nor a short window hides the batch in which it happened.
+    with pytest.raises(TrainingError, match=rf"not finite at epoch 1, batch 2 .* of that batch: sample {bad}, "):
+        train(make_run(tmp_path, hooks=[ProgressLog(every=4, window=1)], loader=loader))
+
+
+def test_no_checkpoint_is_made_of_weights_after_a_loss_that_is_not_finite(tmp_path: Path) -> None:
+    folder = tmp_path / "output"
+    folder.mkdir()
+    loader = Batches(6)
+    loader.set_epoch(0)
+    loader.data[loader.order[2]][0][:] = float("nan")
+    hooks: list[Hook] = [ProgressLog(every=100, window=20), PeriodicEvaluation(steps=2), Checkpointing(folder, 0)]
+    with pytest.raises(TrainingError, match="batch 3"):
+        train(make_run(tmp_path, hooks=hooks, loader=loader))
+    kept = load_checkpoint_meta(folder / "latest")
+    assert kept is not None
+    assert kept["progress"]["step"] == 2
 
 
 def test_the_log_of_evaluation_names_the_best(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
