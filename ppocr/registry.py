@@ -109,7 +109,8 @@ class Registry:
 
         Args:
             section: A mapping with ``name`` and the constructor's arguments.
-            task: ``Architecture.model_type``, which decides between components of the same name.
+            task: ``Architecture.model_type``, which decides between components of the same name, and which is supplied
+                to those that ask for it.
             context: Arguments that the caller can supply; each is used only if the constructor takes it and the
                 section does not set it.
 
@@ -118,7 +119,7 @@ class Registry:
         """
         name = _section_name(section, self.kind)
         component = self.get(name, task=task, place=where(section, "name"))
-        arguments = check_arguments(component, section, kind=self.kind, name=name, supplied=context)
+        arguments = check_arguments(component, section, kind=self.kind, name=name, supplied={"task": task, **context})
         return component(**arguments)
 
 

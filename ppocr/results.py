@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from ppocr.geometry import Polygon, smallest_rectangle
+
 
 @dataclass(frozen=True)
 class TextLine:
@@ -29,3 +34,30 @@ class Direction:
 
     label: str
     score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """The text regions that were found in one image.
+
+    Args:
+        polygons: float32 ``[K, 2]`` each: x, y in pixels of the original image, clockwise from the top left corner.
+        scores: float32 ``[N]``, 0 to 1: mean text probability within each region.
+    """
+
+    polygons: tuple[Polygon, ...]
+    scores: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        assert len(self.polygons) == len(self.scores), "a score for each polygon"
+
+    def __len__(self) -> int:
+        return len(self.polygons)
+
+    @property
+    def boxes(self) -> npt.NDArray[np.float32]:
+        """The regions as quads, float32 ``[N, 4, 2]``; one of more points by the smallest rectangle around it."""
+        if not self.polygons:
+            return np.zeros((0, 4, 2), np.float32)
+        return np.stack([polygon if len(polygon) == 4 else smallest_rectangle(polygon)[0]
+                         for polygon in self.polygons])

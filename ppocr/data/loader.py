@@ -63,6 +63,7 @@ def build_dataloader(
     seed: int,
     rank: int = 0,
     world_size: int = 1,
+    task: str | None = None,
     transform_context: Mapping[str, Any] | None = None,
     check: Check | None = None,
 ) -> DataLoader:
@@ -77,6 +78,7 @@ def build_dataloader(
         seed: Seed of order and augmentation.
         rank: Number of this process, from 0.
         world_size: Number of processes; each reads its own share.
+        task: ``Architecture.model_type``, which datasets with several label formats ask for.
         transform_context: Arguments for transforms that take them: ``charset``, ``max_text_length``, ``label_list``.
         check: A last check of each finished sample, which raises `SampleError`.
 
@@ -88,7 +90,8 @@ def build_dataloader(
     if "dataset" not in split_section:
         raise ConfigError(f"{where(split_section)}: there is no section dataset", expected=f"{split}.dataset",
                           cure="add it, with data_dir and label_file_list")
-    dataset = DATASETS.build(split_section["dataset"], seed=seed, transform_context=dict(transform_context or {}))
+    dataset = DATASETS.build(split_section["dataset"], seed=seed, task=task,
+                             transform_context=dict(transform_context or {}))
     for note in dataset.notes:
         logger.warning("%s", note)
     shuffle = options.shuffle if options.shuffle is not None else split == "Train"

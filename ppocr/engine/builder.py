@@ -76,7 +76,7 @@ def build_loader(config: Config, split: Literal["Train", "Eval"], parts: ModelPa
     rank, world_size = world()
     loader = build_dataloader(
         section(config, split), split=split, seed=config["Global"]["seed"], rank=rank, world_size=world_size,
-        transform_context=parts.transform_context,
+        task=str(section(config, "Architecture")["model_type"]), transform_context=parts.transform_context,
     )
     check_labels(split, loader.dataset.pipeline, parts.postprocess)
     loader.set_check(AlignmentCheck.for_model(parts.model, parts.postprocess, loader.image_size))

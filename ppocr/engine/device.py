@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-
 import paddle
 
 from ppocr.errors import DependencyError
-
-LOGGER = logging.getLogger("ppocr")
 
 
 def select_device(use_gpu: bool | None) -> str:
     """Set Paddle's device and return its name, ``"gpu"`` or ``"cpu"``.
 
     Args:
-        use_gpu: True asks for a GPU, None takes one if there is one, False takes the CPU. Where a GPU is asked for and
-            there is none, the reason is logged as a warning and the CPU is taken.
+        use_gpu: True asks for a GPU, None takes one if there is one, False takes the CPU.
+
+    Raises:
+        DependencyError: A GPU is asked for and there is none. A training that was meant for a GPU would take days on
+            a CPU, so this is not decided silently.
     """
     if use_gpu is not False:
         reason = _why_no_gpu()
@@ -24,8 +23,9 @@ def select_device(use_gpu: bool | None) -> str:
             paddle.set_device(f"gpu:{paddle.distributed.ParallelEnv().device_id}")
             return "gpu"
         if use_gpu:
-            LOGGER.warning("Global.use_gpu is true but %s; running on CPU. Set Global.use_gpu=false to silence this.",
-                           reason)
+            raise DependencyError(f"Global.use_gpu is true, but {reason}", expected="a GPU that Paddle can use",
+                                  cure="add -o Global.use_gpu=false to run on CPU (or null, to take a GPU only if there "
+                                  "is one)")
     paddle.set_device("cpu")
     return "cpu"
 

@@ -44,13 +44,17 @@ def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast
 
 
 def predict_batch(model: Any, batch: dict[str, Any], postprocess: Any, autocast: Any = None) -> list[Any]:
-    """Run the model on ``batch["image"]`` and return the post-processed results, one for each image."""
+    """Run the model on ``batch["image"]`` and return the post-processed results, one for each image.
+
+    A post-process that reads more of the batch than the model's outputs names the entries in ``needs``.
+    """
     if autocast is None:
         outputs = model(batch["image"])
     else:
         with autocast():
             outputs = model(batch["image"])
-    return list(postprocess(to_numpy(outputs)))
+    needed = {key: batch[key] for key in getattr(postprocess, "needs", ())}
+    return list(postprocess(to_numpy({**outputs, **needed})))
 
 
 def to_numpy(outputs: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:

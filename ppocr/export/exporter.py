@@ -18,7 +18,7 @@ from ppocr import __version__
 from ppocr.charset import Charset
 from ppocr.errors import ExportError
 from ppocr.export.description import ModelIdentity, Provenance, describe
-from ppocr.export.program import INPUT, OUTPUT, accepts_other_widths, deployable, output_shape, save_program
+from ppocr.export.program import INPUT, deployable, input_shape, output_shape, save_program
 from ppocr.infer.folder import DESCRIPTION_FILE, STEMS
 from ppocr.infer.operators import Operator
 
@@ -46,8 +46,8 @@ def export_model(
     Args:
         model: The trained model; ends in evaluation mode, otherwise unchanged.
         out_dir: The folder. What it may already hold is an earlier export.
-        input_spec: Channels, height and width of the images that evaluation makes. The width becomes variable if the
-            model takes other widths as well.
+        input_spec: Channels, height and width of the images that evaluation makes. The sides that the model takes in
+            other sizes as well become variable.
         identity: What the model is called.
         transforms: From a picture to the network, every argument written out (see ppocr.export.description).
         postprocess: ``name`` and all arguments of the decoder.
@@ -69,15 +69,12 @@ def export_model(
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         model = deployable(model)
-        dynamic_width = accepts_other_widths(model, input_spec)
-        channels, height, width = input_spec
-        input_shape = [-1, channels, height, -1 if dynamic_width else width]
-        parameters = save_program(model, draft, input_shape, with_pir=with_pir)
+        shape = input_shape(model, input_spec)
+        parameters = save_program(model, draft, shape, with_pir=with_pir)
         text = describe(
-            identity, input_shape=input_shape,
-            output_shape=output_shape(model, input_spec, dynamic_width=dynamic_width), operators=transforms,
-            postprocess=postprocess, charset=charset, parameters=parameters, provenance=_provenance(provenance),
-            names=(INPUT, OUTPUT),
+            identity, input_shape=shape, output_shape=output_shape(model, shape, input_spec[-1]),
+            operators=transforms, postprocess=postprocess, charset=charset, parameters=parameters,
+            provenance=_provenance(provenance), names=(INPUT, model.output_name),
         )
         (draft / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
         if check is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 import paddle
 
-from ppocr.export.program import INPUT, OUTPUT
+from ppocr.export.program import INPUT
 
 
 class ModelBackend:
@@ -28,11 +28,11 @@ class ModelBackend:
         return (INPUT,)
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        """Return the probabilities, batch first.
+        """Return the output that prediction uses, batch first.
 
         Args:
             inputs: ``x``: float32 ``[N, C, H, W]``.
         """
         with paddle.no_grad():
             outputs = self.model(paddle.to_tensor(inputs[INPUT]))
-        return [outputs[OUTPUT].astype("float32").numpy()]
+        return [outputs[self.model.output_name].astype("float32").numpy()]

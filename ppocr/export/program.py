@@ -19,15 +19,16 @@ from ppocr.infer.parameters import program_weights
 LOGGER = logging.getLogger("ppocr")
 
 INPUT = "x"
-OUTPUT = "probs"
+TRIAL_SIDE = 64
+"""Height and width, in pixels, of the images on which a network that takes any size is tried."""
 STEM = "inference"
 
 PADDLE_ERRORS = (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, KeyError, OSError)
 """What tracing and saving raise, depending on what in a network Paddle cannot translate."""
 
 
-class _Probabilities(nn.Layer):
-    """A model that returns one tensor instead of a dict, which is what a program has.
+class _OneOutput(nn.Layer):
+    """A model that returns its one output of interest instead of a dict, which is what a program has.
 
     The first parameter of `forward` must be called ``self``: Paddle's tracer looks for that name.
     """
@@ -37,7 +38,7 @@ class _Probabilities(nn.Layer):
         self.model = model
 
     def forward(self, images: Any) -> Any:
-        return self.model(images)[OUTPUT]
+        return self.model(images)[self.model.output_name]
 
 
 def deployable(model: Any) -> Any:
@@ -55,25 +56,41 @@ def deployable(model: Any) -> Any:
     return model
 
 
-def accepts_other_widths(model: Any, shape: Sequence[int]) -> bool:
-    """Ask a model in evaluation mode whether it takes wider images than ``[C, H, W]`` as well."""
+def input_shape(model: Any, shape: Sequence[int]) -> list[int]:
+    """Return the shape of batches that a model in evaluation mode takes, -1 where it varies: always the number.
+
+    Args:
+        model: Tried on zeros. Its height varies only where the model says so (`OCRModel.dynamic_height`): networks
+            for text lines compute nonsense from another height without an error.
+        shape: Channels, height and width of the images that evaluation makes.
+    """
     channels, height, width = shape
+    if model.dynamic_height:
+        return [-1, channels, -1, -1]
     try:
         with paddle.no_grad():
             model(paddle.zeros([1, channels, height, 2 * width]))
     except (PPOCRError, RuntimeError, ValueError, AssertionError) as error:
         LOGGER.info("The model takes images of width %d only (%s).", width, str(error).splitlines()[0])
-        return False
-    return True
+        return [-1, channels, height, width]
+    return [-1, channels, height, -1]
 
 
-def output_shape(model: Any, shape: Sequence[int], *, dynamic_width: bool) -> list[int]:
-    """Return the shape of the model's output for images ``[C, H, W]``, -1 where it varies with batch or width."""
-    channels, height, width = shape
+def output_shape(model: Any, shape: Sequence[int], usual_width: int) -> list[int]:
+    """Return the shape of the model's output, -1 where it varies with the batch or the size of the images.
+
+    Args:
+        model: In evaluation mode.
+        shape: See `input_shape`.
+        usual_width: Width of the images that evaluation makes.
+    """
+    _, channels, height, width = shape
+    small = (TRIAL_SIDE, TRIAL_SIDE) if height == -1 else (height, usual_width)
+    large = [2 * side if varies == -1 else side for side, varies in zip(small, (height, width), strict=True)]
     with paddle.no_grad():
-        sizes = [list(model(paddle.zeros([1, channels, height, side]))[OUTPUT].shape)
-                 for side in ((width, 2 * width) if dynamic_width else (width,))]
-    return [-1] + [first if first == last else -1 for first, last in zip(sizes[0][1:], sizes[-1][1:], strict=True)]
+        one, other = (list(model(paddle.zeros([1, channels, *size]))[model.output_name].shape)
+                      for size in (small, large))
+    return [-1] + [first if first == second else -1 for first, second in zip(one[1:], other[1:], strict=True)]
 
 
 def save_program(model: Any, folder: Path, input_shape: Sequence[int], *, with_pir: bool) -> dict[str, str]:
@@ -95,7 +112,7 @@ def save_program(model: Any, folder: Path, input_shape: Sequence[int], *, with_p
     spec = paddle.static.InputSpec([None if side == -1 else side for side in input_shape], "float32", INPUT)
     try:
         with _quiet(), paddle.no_grad():
-            static = paddle.jit.to_static(_Probabilities(model), input_spec=[spec], full_graph=True)
+            static = paddle.jit.to_static(_OneOutput(model), input_spec=[spec], full_graph=True)
             static.eval()
             paddle.jit.save(static, str(folder / STEM))
     except PADDLE_ERRORS as error:

@@ -37,6 +37,16 @@ class OCRModel(nn.Layer):
         self.in_channels, self.return_all_feats = in_channels, return_all_feats
         self._time_steps: dict[tuple[int, int], int | None] = {}
 
+    @property
+    def output_name(self) -> str:
+        """The output that prediction uses: ``"probs"``, or what the head names in ``output_name``."""
+        return str(getattr(self.head, "output_name", "probs"))
+
+    @property
+    def dynamic_height(self) -> bool:
+        """Whether images of any height may be given, as the head says in ``dynamic_height``; text lines have one."""
+        return bool(getattr(self.head, "dynamic_height", False))
+
     def forward(self, images: Any, batch: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the outputs of the head.
 

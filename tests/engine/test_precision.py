@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -14,6 +13,7 @@ from paddle.amp.auto_cast import amp_global_state
 
 from ppocr.engine.device import select_device
 from ppocr.engine.precision import Precision
+from ppocr.errors import DependencyError
 from tests.engine.stubs import config_for
 
 
@@ -26,15 +26,14 @@ def test_on_cpu_a_warning_and_float32(tmp_path: Path, caplog: pytest.LogCaptureF
         assert paddle.matmul(paddle.ones([2, 2]), paddle.ones([2, 2])).dtype == paddle.float32
 
 
-def test_a_gpu_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_gpu_that_is_asked_for_and_not_there_is_an_error() -> None:
     if paddle.is_compiled_with_cuda():
         pytest.skip("this is the GPU build of Paddle")
-    with caplog.at_level(logging.WARNING, logger="ppocr"):
-        assert select_device(True) == "cpu"
-        assert "paddlepaddle-gpu" in caplog.text
-        caplog.clear()
-        assert select_device(None) == select_device(False) == "cpu"
-        assert not caplog.text
+    with pytest.raises(DependencyError) as caught:
+        select_device(True)
+    assert "paddlepaddle-gpu" in caught.value.what
+    assert "-o Global.use_gpu=false" in caught.value.cure
+    assert select_device(None) == select_device(False) == "cpu"
 
 
 @pytest.fixture

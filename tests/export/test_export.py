@@ -32,7 +32,7 @@ from ppocr.export import (
 from ppocr.export.exporter import DESCRIPTION_FILE
 from ppocr.export.from_config import evaluation_operators
 from ppocr.export.parity import rendered_lines
-from ppocr.export.program import accepts_other_widths, deployable
+from ppocr.export.program import deployable, input_shape
 from ppocr.fileio import sha256
 from ppocr.infer import TextRecognizer
 from ppocr.infer.operators import build_operators
@@ -44,6 +44,8 @@ from tools.infer_rec import main
 
 class Tiny(paddle.nn.Layer):
     """Columns of the image to probabilities of 37 classes; with a branch that `rep` merges."""
+
+    output_name, dynamic_height = "probs", False
 
     def __init__(self, width: int | None = None) -> None:
         super().__init__()
@@ -151,7 +153,7 @@ class TestForm:
     @pytest.mark.parametrize(("width", "expected"), [(None, -1), (WIDTH, WIDTH)])
     def test_the_model_says_whether_widths_vary(self, tmp_path: Path, width: int | None, expected: int) -> None:
         model = Tiny(width)
-        assert accepts_other_widths(model, (3, HEIGHT, WIDTH)) == (width is None)
+        assert input_shape(model, (3, HEIGHT, WIDTH)) == [-1, 3, HEIGHT, expected]
         content = description(export_tiny(tmp_path / "model", model))
         assert content["Model"]["inputs"][0]["shape"] == [-1, 3, HEIGHT, expected]
         assert content["Model"]["outputs"][0]["shape"] == [-1, expected, 37]
