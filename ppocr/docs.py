@@ -35,7 +35,7 @@ COMPONENT_PACKAGES = (
 
 SUPPLIED: dict[str, frozenset[str]] = {
     "transform": frozenset({"charset", "max_text_length", "label_list"}),
-    "dataset": frozenset({"seed"}),
+    "dataset": frozenset({"seed", "task"}),
     "batch sampler": frozenset({"seed", "batch_size", "shuffle", "drop_last"}),
     "image transform network": frozenset({"in_channels"}),
     "backbone": frozenset({"in_channels"}),

@@ -33,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     loader, metric = build_evaluation(config, parts)
     metrics = evaluate(parts.model, loader, parts.postprocess, metric)
     LOGGER.info(format_metrics(metrics))
-    if loader.report.total:
+    if any(loader.report.findings):
         path = Path(config["Global"]["save_model_dir"]) / "bad_eval_samples.txt"
         loader.report.write(path)
-        LOGGER.warning("Counted as wrong: %s; all of them, with file and line: %s", loader.report, path)
+        LOGGER.warning("%s%s", "Counted as wrong: " if loader.report.total else "", loader.report.notice(path))
     if arguments.json:
         with atomic_write(arguments.json, "w") as file:
             json.dump(metrics, file, indent=2)

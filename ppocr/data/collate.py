@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ppocr.data.dataset import SampleDataset
 from ppocr.data.randomness import REFILL, SAMPLE, generator
-from ppocr.data.sample import PRIVATE_KEYS, Failure, Index, Sample, SampleInfo
+from ppocr.data.sample import PRIVATE_KEYS, Failure, Index, Remark, Sample, SampleInfo
 from ppocr.errors import DatasetError, PPOCRError, SampleError
 
 _REFILL_TRIES = 20
@@ -57,13 +57,17 @@ class Notes:
 
     Args:
         info: The good samples, in the order of the arrays.
+        lists: For each key whose values are lists, the list of these, in the order of the arrays.
         failed: The samples that could not be used.
+        remarks: What is wrong with good samples.
         counts: Further numbers for the report.
         fault: An unexpected exception; the batch is then empty.
     """
 
     info: list[SampleInfo] = field(default_factory=list)
+    lists: dict[str, list[list[Any]]] = field(default_factory=dict)
     failed: list[Failure] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     fault: Fault | None = None
 
@@ -103,7 +107,10 @@ class BatchMaker:
         for sample in samples:
             notes.info.append(sample["info"])
             notes.counts.update(sample.get("counts", {}))
-        return {**stack(samples), "notes": notes}
+            notes.remarks += [Remark(sample["info"], text) for text in sample.get("remarks", ())]
+        batch = collate(samples)
+        notes.lists = {key: value for key, value in batch.items() if isinstance(value, list)}
+        return {**{key: value for key, value in batch.items() if key not in notes.lists}, "notes": notes}
 
     def _sample(self, index: Index, notes: Notes) -> Sample | None:
         self._current = index
@@ -140,32 +147,36 @@ class BatchMaker:
         return str(found.info if isinstance(found, Failure) else found)
 
 
-def stack(samples: Sequence[Sample]) -> dict[str, npt.NDArray[Any]]:
-    """Stack the entries of samples along a new first axis.
+def collate(samples: Sequence[Sample]) -> dict[str, npt.NDArray[Any] | list[list[Any]]]:
+    """Stack the entries of samples along a new first axis; of entries that are lists, return the list of them.
 
-    Integers become int64, floating-point numbers float32; truth values and arrays of other types stay. An empty list
-    gives an empty batch.
+    Integers become int64, floating-point numbers float32; truth values and arrays of other types stay, and so does what
+    is in lists, which may differ in length. No samples give an empty batch.
 
     Raises:
-        DatasetError: An entry is not a number or array, or shapes or keys differ.
+        DatasetError: An entry is neither number, array nor list, or shapes or keys differ.
     """
     if not samples:
         return {}
     keys = [key for key in samples[0] if key not in PRIVATE_KEYS]
-    return {key: _stack_key(key, samples) for key in keys}
+    return {key: _collate_key(key, samples) for key in keys}
 
 
-def _stack_key(key: str, samples: Sequence[Mapping[str, Any]]) -> npt.NDArray[Any]:
+def _collate_key(key: str, samples: Sequence[Mapping[str, Any]]) -> npt.NDArray[Any] | list[list[Any]]:
     missing = next((sample for sample in samples if key not in sample), None)
     if missing is not None:
         raise DatasetError(f"{missing.get('info', 'a sample')}: the sample has no {key!r}, others of its batch have",
                            expected="the same keys in every sample", cure="correct the transform that makes the key")
     values = [sample[key] for sample in samples]
     first = values[0]
-    if not isinstance(first, (np.ndarray, np.generic, int, float)):
-        raise DatasetError(f"{key!r} of the samples is {type(first).__name__}, which no batch can hold",
-                           expected="a number or an array", cure="leave it out with KeepKeys, or add a transform that "
-                           "makes numbers of it (for texts a label encoder)")
+    if all(isinstance(value, list) for value in values):
+        return values
+    unfit = next((value for value in values if not isinstance(value, (np.ndarray, np.generic, int, float))), None)
+    if unfit is not None:
+        raise DatasetError(f"{key!r} of the samples is {type(unfit).__name__}, which no batch can hold",
+                           expected="a number, an array, or a list in every sample",
+                           cure="leave it out with KeepKeys, or add a transform that makes numbers of it (for texts a "
+                           "label encoder)")
     shapes = [np.shape(value) for value in values]
     odd = next((position for position, shape in enumerate(shapes) if shape != shapes[0]), None)
     if odd is not None:

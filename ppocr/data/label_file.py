@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ppocr.data.detection_lines import Layout, LineSpans, find_layout, regions_label
 from ppocr.errors import DatasetError, SampleError
 
 _UTF8_BOM, _UTF16_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -39,20 +40,23 @@ class LabelFile:
     Args:
         path: A UTF-8 file. A byte-order mark, CRLF line ends and blank lines are accepted and noted.
         delimiter: What stands between the columns.
+        detection: The labels are the text regions of a picture, in one of the formats of `ppocr.data.detection_lines`.
 
     Attributes:
         notes: What is unusual about the file, each with a number.
 
     Raises:
-        DatasetError: The file is missing, not UTF-8 in its whole, or without a usable line.
+        DatasetError: The file is missing, not UTF-8 in its whole, without a usable line, or mixes formats.
     """
 
-    def __init__(self, path: str | Path, delimiter: str = "\t") -> None:
+    def __init__(self, path: str | Path, delimiter: str = "\t", *, detection: bool = False) -> None:
         self.path = str(path)
         self.delimiter = delimiter
+        self.detection = detection
         self.notes: list[str] = []
         self._data = self._read()
         self._find_lines()
+        self._layout = self._find_layout() if detection else None
         self._check_usable()
 
     def __len__(self) -> int:
@@ -63,7 +67,7 @@ class LabelFile:
         return int(self._numbers[position])
 
     def parse(self, position: int) -> Line:
-        """Return a line's columns.
+        """Return a line's columns; for detection, the label is always JSON.
 
         Args:
             position: Which of the lines that are not blank, from 0.
@@ -76,6 +80,11 @@ class LabelFile:
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
             raise SampleError("malformed line", f"not UTF-8: {raw[:60]!r}; save the file as UTF-8") from None
+        if self.detection:
+            path, delimiter, regions = text.partition(self.delimiter)
+            if not delimiter:
+                raise SampleError("malformed line", self._complaint(text, 1))
+            return Line(_paths(path), regions_label(regions, self._layout, self.delimiter))
         columns = text.split(self.delimiter)
         if len(columns) == 2:
             return Line(_paths(columns[0]), columns[1])
@@ -131,6 +140,10 @@ class LabelFile:
         self._starts, self._ends = starts[~blank], ends[~blank]
         self._numbers: npt.NDArray[np.int64] = np.flatnonzero(~blank) + 1
 
+    def _find_layout(self) -> Layout | None:
+        spans = LineSpans(self._data, self._starts, self._ends)
+        return find_layout(spans, self.delimiter, path=self.path, numbers=self._numbers)
+
     def _check_usable(self) -> None:
         reasons: list[str] = []
         for position in range(len(self)):
@@ -142,8 +155,10 @@ class LabelFile:
             else:
                 return
         found = "; ".join(reasons) if reasons else "it has no line"
+        wanted = "path<tab>text" if not self.detection else \
+            'path<tab>[{"transcription": "text", "points": [[x, y], ...]}, ...]'
         raise DatasetError(f"the label file {self.path} has no usable line: {found}",
-                           expected="a line 'path<tab>text' per image", cure="correct the file, or dataset.delimiter")
+                           expected=f"a line '{wanted}' per image", cure="correct the file, or dataset.delimiter")
 
 
 def _paths(column: str) -> list[str]:

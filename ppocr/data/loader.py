@@ -141,7 +141,8 @@ class DataLoader:
     """Iterating gives the batches of the current epoch.
 
     A batch holds a tensor ``[N, …]`` per key of the samples, ``info`` (list of `SampleInfo` of its N samples) and
-    ``failed`` (list of `Failure`). In evaluation a batch can consist of failures only; it then has no tensors.
+    ``failed`` (list of `Failure`). Entries that are lists in the samples, such as polygons, are not stacked: the batch
+    holds the list of the N lists. In evaluation a batch can consist of failures only; it then has no tensors.
 
     One iteration runs at a time: starting another ends the first, and leaving a loop early ends its workers.
 
@@ -224,12 +225,14 @@ class DataLoader:
                 if notes.fault is not None:
                     notes.fault.throw()
                 self._account(notes)
+                batch.update(notes.lists)
                 batch["info"], batch["failed"] = notes.info, notes.failed
                 yield batch
 
     def _account(self, notes: Notes) -> None:
         """Put the failures of a batch into the report and stop a training that cannot go on."""
         self.report.add(notes.failed)
+        self.report.add_remarks(notes.remarks)
         self.report.events.update(notes.counts)
         if not self.training:
             return
@@ -238,7 +241,8 @@ class DataLoader:
         self.report.check(drawn, self.options.max_bad_ratio)
         if not notes.info:
             raise self.report.error(f"no usable sample was found ({self.report.summary()})",
-                                    "correct the label files, the dictionary or Global.max_text_length")
+                                    "correct the label files (in recognition perhaps the dictionary or "
+                                    "Global.max_text_length)")
 
     def _from_this_process(self) -> Generator[Batch, None, None]:
         # Paddle's own loader hangs on an exception when it has no workers.

@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 Sample = dict[str, Any]
 """One sample. A dataset starts it with ``image`` (encoded bytes), ``label`` (text), ``info``, ``rng`` and ``epoch``."""
 
-PRIVATE_KEYS = frozenset({"info", "rng", "epoch", "extra", "counts"})
-"""Keys of a sample that serve the pipeline and are never stacked into a batch."""
+PRIVATE_KEYS = frozenset({"info", "rng", "epoch", "extra", "counts", "remarks"})
+"""Keys of a sample that serve the pipeline and are never stacked into a batch.
+
+``counts`` holds numbers for the report (dict of name to int), ``remarks`` what is wrong with a sample that is used all
+the same (list of str), so that the user finds the line.
+"""
 
 
 class Index(NamedTuple):
@@ -48,6 +52,22 @@ class SampleInfo:
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}"
         return f"{place} ({self.path})" if self.path else place
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is wrong with a sample that is used all the same.
+
+    Args:
+        info: Which one.
+        text: What is wrong.
+    """
+
+    info: SampleInfo
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.info}: {self.text}"
 
 
 @dataclass(frozen=True)

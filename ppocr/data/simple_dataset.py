@@ -24,6 +24,9 @@ class SimpleDataSet(SampleDataset):
     A path may be a JSON list of paths, of which one is drawn in every epoch. Lines that cannot be read count as bad
     samples. Two further columns, if present, are the width and height of the image.
 
+    For detection the label is ``[{"transcription": "text", "points": [[x, y], …]}, …]`` (JSON), or there is a column
+    ``x1,y1,x2,y2,x3,y3,x4,y4,text`` per text region. Which of the two is found out per file.
+
     Args:
         label_file_list: A label file, or several; relative to the working folder.
         data_dir: Folder that the paths in the label files are relative to; absolute paths are used as they are.
@@ -34,10 +37,11 @@ class SimpleDataSet(SampleDataset):
         ext_op_transform_idx: See `SampleDataset`.
         seed: See there.
         transform_context: See there.
+        task: ``Architecture.model_type``; ``"det"`` reads the labels as text regions.
 
     Raises:
         ConfigError: Wrong ratios, delimiter or transforms.
-        DatasetError: A label file is missing or has no usable line, or `data_dir` does not exist.
+        DatasetError: A label file is missing, has no usable line or mixes formats, or `data_dir` does not exist.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class SimpleDataSet(SampleDataset):
         ext_op_transform_idx: int | None = None,
         seed: int = 0,
         transform_context: Mapping[str, Any] | None = None,
+        task: str | None = None,
     ) -> None:
         super().__init__(transforms, seed, transform_context, ext_op_transform_idx)
         names = [label_file_list] if isinstance(label_file_list, str) else list(label_file_list)
@@ -61,7 +66,8 @@ class SimpleDataSet(SampleDataset):
             raise DatasetError(f"dataset.data_dir {self.data_dir} is not a folder", expected="an existing folder",
                                cure="correct the path (relative paths start at the working folder)")
         self.ratios = _check_ratios(ratio_list, len(names))
-        self.files = [LabelFile(name, self._check_delimiter(delimiter)) for name in names]
+        delimiter = self._check_delimiter(delimiter)
+        self.files = [LabelFile(name, delimiter, detection=task == "det") for name in names]
         self.notes += [note for file in self.files for note in file.notes]
         self._firsts = np.cumsum([0] + [len(file) for file in self.files])
         self._shares = [_share(len(file), ratio) for file, ratio in zip(self.files, self.ratios, strict=True)]

@@ -14,7 +14,7 @@ LOGGER = logging.getLogger("ppocr")
 
 
 class BadSampleLog(Hook):
-    """Warns when samples could not be used, and writes all of them to a file per split.
+    """Warns when samples could not be used, or only in part, and writes all of them to a file per split.
 
     Args:
         reports: The report of each split's loader, by the file that it is written to.
@@ -23,7 +23,7 @@ class BadSampleLog(Hook):
 
     def __init__(self, reports: Mapping[str, BadSampleReport], folder: str | Path) -> None:
         self.reports, self.folder = dict(reports), Path(folder)
-        self._told = dict.fromkeys(self.reports, 0)
+        self._told = dict.fromkeys(self.reports, (0, 0, 0))
 
     def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None:
         """Tell what evaluation met."""
@@ -39,9 +39,9 @@ class BadSampleLog(Hook):
 
     def _tell(self, run: TrainingRun) -> None:
         for name, report in self.reports.items():
-            if report.total == self._told[name]:
+            if report.findings == self._told[name]:
                 continue
-            self._told[name] = report.total
+            self._told[name] = report.findings
             path = self.folder / (name if run.rank == 0 else f"rank{run.rank}_{name}")
             report.write(path)
-            LOGGER.warning("%s; all of them, with file and line: %s", report, path)
+            LOGGER.warning("%s", report.notice(path))

@@ -24,7 +24,7 @@ def select_device(use_gpu: bool | None) -> str:
             return "gpu"
         if use_gpu:
             raise DependencyError(f"Global.use_gpu is true, but {reason}", expected="a GPU that Paddle can use",
-                                  cure="add -o Global.use_gpu=false to run on CPU (or null, to take a GPU only if there "
+                                  cure="add -o Global.use_gpu=false to run on CPU (null takes a GPU only if there "
                                   "is one)")
     paddle.set_device("cpu")
     return "cpu"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr.data.collate import BatchMaker, Fault, SamplePlace, stack
+from ppocr.data.collate import BatchMaker, Fault, SamplePlace, collate
 from ppocr.data.dataset import SampleDataset
 from ppocr.data.sample import Failure, Index, SampleInfo
 from ppocr.errors import DatasetError, SampleError
@@ -38,30 +38,41 @@ def indices(*positions: int) -> list[Index]:
     return [Index(0, position) for position in positions]
 
 
-class TestStack:
+class TestCollate:
     def test_types(self) -> None:
         samples = [{"image": np.full((1, 2), i, np.float32), "double": np.zeros(2), "label": np.array([i]), "length": i,
                     "ratio": i / 2, "flag": i > 0, "info": object(), "rng": None, "epoch": 3} for i in range(2)]
-        batch = stack(samples)
+        batch = collate(samples)
         assert {key: (str(value.dtype), value.shape) for key, value in batch.items()} == {
             "image": ("float32", (2, 1, 2)), "double": ("float32", (2, 2)), "label": ("int64", (2, 1)),
             "length": ("int64", (2,)), "ratio": ("float32", (2,)), "flag": ("bool", (2,))}
         assert batch["ratio"].tolist() == [0.0, 0.5]
 
+    def test_lists_stay_lists(self) -> None:
+        samples: list[dict[str, Any]] = [{"polys": [np.zeros((4, 2)), np.ones((3, 2))], "flags": [True, False]},
+                                         {"polys": [], "flags": []}]
+        batch = collate(samples)
+        assert [len(polys) for polys in batch["polys"]] == [2, 0]
+        assert batch["polys"][0][1] is samples[0]["polys"][1]
+        assert batch["flags"] == [[True, False], []]
+
     def test_nothing(self) -> None:
-        assert stack([]) == {}
+        assert collate([]) == {}
 
     @pytest.mark.parametrize(("values", "match"), [
         ([np.zeros((3, 8, 16)), np.zeros((3, 8, 20))], r"'image' has the shape \[3, 8, 20\], the first of the batch"),
         (["text", "text"], "'image' of the samples is str"),
+        ([1, "text"], "'image' of the samples is str"),
+        ([[1], np.zeros(1)], "'image' of the samples is list"),
+        ([np.zeros(1), [1, [2]]], "'image' of the samples is list"),
     ])
     def test_what_cannot_be_stacked(self, values: list[Any], match: str) -> None:
         with pytest.raises(DatasetError, match=match):
-            stack([{"image": value} for value in values])
+            collate([{"image": value} for value in values])
 
     def test_missing_key(self) -> None:
         with pytest.raises(DatasetError, match="the sample has no 'b'"):
-            stack([{"a": 1, "b": 1}, {"a": 1}])
+            collate([{"a": 1, "b": 1}, {"a": 1}])
 
 
 class TestBatchMaker:
@@ -72,6 +83,18 @@ class TestBatchMaker:
         assert [info.line for info in notes.info] == [1, 5]
         assert [failure.info.line for failure in notes.failed] == [2]
         assert notes.counts == {"made": 2}
+
+    def test_lists_and_remarks_travel_in_the_notes(self) -> None:
+        class WithLists(Numbers):
+            def __getitem__(self, index: Index) -> dict[str, Any] | Failure:
+                sample = super().__getitem__(index)
+                return {**sample, "polys": [index.position], "remarks": [f"odd {index.position}"]}  # type: ignore[dict-item]
+
+        batch = BatchMaker(WithLists(5))[indices(1, 4)]
+        notes = batch["notes"]
+        assert set(batch) == {"value", "notes"}
+        assert notes.lists == {"polys": [[1], [4]]}
+        assert [str(remark) for remark in notes.remarks] == ["numbers:2: odd 1", "numbers:5: odd 4"]
 
     def test_check(self) -> None:
         def check(sample: dict[str, Any]) -> None:

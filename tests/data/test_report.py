@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ppocr.data.report import BadSampleReport
-from ppocr.data.sample import Failure, SampleInfo
+from ppocr.data.report import KEPT_REMARKS, BadSampleReport
+from ppocr.data.sample import Failure, Remark, SampleInfo
 from ppocr.errors import DatasetError
 
 
@@ -53,3 +53,53 @@ def test_file(tmp_path: Path) -> None:
         "train.txt:3 (3.jpg): missing image: two lines",
         "train.txt:4 (4.jpg): empty text",
     ]
+
+
+def remark(line: int, text: str = "region 1: zero area") -> Remark:
+    return Remark(SampleInfo("train.txt", line, f"{line}.jpg", "a"), text)
+
+
+def test_remarks_count_once_per_sample() -> None:
+    report = BadSampleReport()
+    report.add_remarks([remark(3, "a"), remark(3, "b"), remark(4, "c")])
+    report.add_remarks([remark(3, "a"), remark(3, "b")])
+    assert [str(one) for of_sample in report.remarks.values() for one in of_sample] == [
+        "train.txt:3 (3.jpg): a", "train.txt:3 (3.jpg): b", "train.txt:4 (4.jpg): c"]
+    assert report.total == 0
+
+
+def test_findings_change_when_there_is_news() -> None:
+    report = BadSampleReport()
+    seen = [report.findings]
+    report.add([failure(3)])
+    seen.append(report.findings)
+    report.add_remarks([remark(4)])
+    seen.append(report.findings)
+    report.events["moved"] += 3
+    seen.append(report.findings)
+    assert len(set(seen)) == 4
+    report.add([failure(3)])
+    report.add_remarks([remark(4)])
+    report.events["moved"] += 3
+    assert report.findings == seen[-1]
+
+
+def test_notice() -> None:
+    report = BadSampleReport()
+    report.events["moved"] = 3
+    assert report.notice("bad.txt") == "moved: 3; see also: bad.txt"
+    report.add_remarks([remark(1), remark(2)])
+    assert report.notice("bad.txt") == (
+        "2 partly bad samples, used all the same; moved: 3; all of them, with file and line: bad.txt")
+    report.add([failure(3)])
+    assert report.notice("bad.txt").startswith("1 bad sample: 1 missing image; 2 partly bad samples, ")
+
+
+def test_remarks_are_not_kept_without_end(tmp_path: Path) -> None:
+    report = BadSampleReport()
+    for line in range(KEPT_REMARKS + 5):
+        report.add_remarks([remark(line)])
+    report.write(tmp_path / "bad.txt")
+    lines = (tmp_path / "bad.txt").read_text().splitlines()
+    assert lines[:2] == ["# no bad samples", "# 1000 partly bad samples or more, used all the same"]
+    assert len(lines) == 2 + KEPT_REMARKS

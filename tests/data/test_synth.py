@@ -279,7 +279,7 @@ class TestPictures:
         for size in ((1, 1), (12, 5), (48, 160)):
             image = rng().integers(0, 256, (*size, 3)).astype(np.uint8)
             for seed in range(5):
-                result = step(image, difficulty, rng(seed))
+                result = step(image, difficulty, rng(seed), size[0])
                 assert result.shape == image.shape
                 assert result.dtype == np.uint8
 

@@ -11,7 +11,7 @@ import pytest
 from ppocr.charset import Charset
 from ppocr.config import load_config
 from ppocr.data.report import BadSampleReport
-from ppocr.data.sample import Failure, SampleInfo
+from ppocr.data.sample import Failure, Remark, SampleInfo
 from ppocr.engine.bad_samples import BadSampleLog
 from ppocr.engine.checkpoint import (
     check_charset,
@@ -171,6 +171,18 @@ def test_bad_samples_are_written_when_there_are_new_ones(tmp_path: Path, caplog:
     log.after_epoch(run)
     assert caplog.text.count("1 bad sample: 1 missing image") == 1
     assert "train.txt:7" in (tmp_path / "bad_samples.txt").read_text()
+
+
+def test_samples_that_are_only_in_part_bad_are_told_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    report = BadSampleReport()
+    log = BadSampleLog({"bad_samples.txt": report}, tmp_path)
+    run = make_run(tmp_path)
+    report.add_remarks([Remark(SampleInfo("train.txt", 7, "a.jpg", "x"), "region 2: zero area, left out")])
+    for _ in range(2):
+        report.events["bad polygons, left out"] += 1
+        log.after_epoch(run)
+    assert caplog.text.count("1 partly bad sample, used all the same; bad polygons, left out: 1; all of them") == 1
+    assert "train.txt:7 (a.jpg): region 2: zero area" in (tmp_path / "bad_samples.txt").read_text()
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,35 @@ def test_normalize_defaults_are_those_of_imagenet() -> None:
     np.testing.assert_allclose(image.ravel(), [2.2489083, 2.4285715, 2.64], atol=1e-5)
 
 
+@pytest.mark.parametrize("order", ["hwc", "chw"])
+@pytest.mark.parametrize(("channels", "mean", "std"), [
+    (3, None, None), (3, [0.5], [0.5]), (1, [0.5], [0.25]), (4, [0.1, 0.2, 0.3, 0.4], [1.0]),
+])
+def test_normalize_gives_the_same_for_bytes_as_for_other_numbers(
+    order: str, channels: int, mean: list[float] | None, std: list[float] | None
+) -> None:
+    transform = NormalizeImage(mean=mean, std=std, order=order)  # type: ignore[arg-type]
+    shape = (5, 7, channels) if order == "hwc" else (channels, 5, 7)
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    result = transform({"image": image})["image"]
+    assert result.shape == shape
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, transform({"image": image.astype(np.int16)})["image"])
+
+
+def test_normalize_knows_every_byte() -> None:
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    result = ToCHWImage()(NormalizeImage("1./255.", order="hwc")({"image": image}))["image"]
+    expected = (np.arange(256) / 255.0 - 0.456) / 0.224  # in double precision
+    np.testing.assert_allclose(result[1].ravel(), expected, atol=1e-6)
+    assert result.flags.c_contiguous
+
+
+def test_normalize_and_to_chw_copy_once() -> None:
+    normalized = NormalizeImage(order="hwc")({"image": np.zeros((4, 6, 3), np.uint8)})["image"]
+    assert ToCHWImage()({"image": normalized})["image"].base is normalized.base
+
+
 def test_normalize_takes_no_code_and_no_zero() -> None:
     with pytest.raises(ConfigError, match="scale is 'import os'"):
         NormalizeImage("import os")
