@@ -31,7 +31,8 @@ def signed_area(polygon: npt.NDArray[Any]) -> float:
     x, y = np.asarray(polygon, np.float64).T
     # Relative to the first point, so that large coordinates do not cost precision.
     x, y = x - x[0], y - y[0]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    # The edge that leads back to the first point adds nothing.
+    return float(np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:])) / 2
 
 
 def perimeter(polygon: npt.NDArray[Any]) -> float:
@@ -114,4 +115,6 @@ def bounds(polygons: Sequence[npt.NDArray[Any]]) -> Polygon:
     """Return left, top, right and bottom of each polygon, float32 ``[N, 4]``."""
     if not len(polygons):
         return np.zeros((0, 4), np.float32)
-    return np.array([[*polygon.min(axis=0), *polygon.max(axis=0)] for polygon in polygons], np.float32)
+    points, first = np.concatenate(polygons), np.cumsum([0, *map(len, polygons[:-1])])
+    corners = np.minimum.reduceat(points, first), np.maximum.reduceat(points, first)
+    return np.concatenate(corners, axis=1).astype(np.float32)

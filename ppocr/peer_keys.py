@@ -29,6 +29,15 @@ GLOBAL_KEYS: dict[str, str] = {
     "training_step": "VisionLAN is not available yet",
     "use_ema": "exponential moving averages are not available yet",
     "ema_decay": "exponential moving averages are not available yet",
+    "ema_decay_type": "exponential moving averages are not available yet",
+    "ema_gamma": "exponential moving averages are not available yet",
+    "ema_filter_no_grad": "exponential moving averages are not available yet",
+    "use_xpu": "training runs on CPU or CUDA GPUs",
+    "use_npu": "training runs on CPU or CUDA GPUs",
+    "use_mlu": "training runs on CPU or CUDA GPUs",
+    "use_gcu": "training runs on CPU or CUDA GPUs",
+    "use_metax_gpu": "training runs on CPU or CUDA GPUs",
+    "use_iluvatar_gpu": "training runs on CPU or CUDA GPUs",
     "num_heads": "set it at the transform that needs it",
     "profiler_options": "use the profiling option of the training command",
     "wandb": "set Global.loggers",
@@ -51,11 +60,15 @@ COMPONENT_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     # The widths are drawn anew in every epoch.
     ("batch sampler", "MultiScaleSampler"): ("ratio_wh",),
     ("loader", "*"): ("num_sections",),
+    # It has no channel gates.
+    ("backbone", "ResNet_vd"): ("disable_se",),
     # The charset decides on the classes; the decay is read by nothing in PaddleOCR.
     ("head", "CTCHead"): ("out_channels",),
     ("head", "AttentionHead"): ("out_channels", "l2_decay"),
     # Belongs to the metric.
     ("loss", "ClsLoss"): ("main_indicator",),
+    # Read by nothing in PaddleOCR either; box_type decides.
+    ("post-process", "DBPostProcess"): ("det_box_type",),
     # Selects a model of a distillation.
     ("post-process", "ClsPostProcess"): ("key",),
 }

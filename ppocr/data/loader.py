@@ -17,6 +17,7 @@ import numpy as np
 from ppocr.cv import cv2
 from ppocr.data.collate import BatchMaker, Check, Notes
 from ppocr.data.dataset import SampleDataset
+from ppocr.data.memory import keep_freed_memory
 from ppocr.data.report import BadSampleReport
 from ppocr.data.sampler import EpochSampler, check_batch_size
 from ppocr.errors import ConfigError, DatasetError
@@ -345,6 +346,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 def _start_worker(worker: int) -> None:
     cv2.setNumThreads(0)  # The workers are the parallelism.
+    keep_freed_memory()
 
 
 def _stop(iterator: Any) -> None:

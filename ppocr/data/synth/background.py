@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,14 @@ def texture(width: int, height: int, rng: Rng) -> Image:
     blotches = cv2.resize(base.astype(np.float32) + coarse + tone, (width, height), interpolation=cv2.INTER_CUBIC)
     fine = rng.standard_normal((height, width, 1), dtype=np.float32) * rng.uniform(1, 6)
     return np.clip(np.rint(blotches + fine), 0, 255).astype(np.uint8)
+
+
+def pick(width: int, height: int, rng: Rng, photos: ImageCrops | None = None) -> Image:
+    """Return one of the above, or every second time a part of a photograph where there are any."""
+    if photos is not None and rng.random() < 0.5:
+        return photos(width, height, rng)
+    makers: tuple[Callable[[int, int, Rng], Image], ...] = (flat, gradient, texture)
+    return makers[int(rng.integers(0, len(makers)))](width, height, rng)
 
 
 class ImageCrops:

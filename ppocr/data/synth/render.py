@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +10,12 @@ import numpy.typing as npt
 from ppocr.cv import cv2
 from ppocr.data.pixels import Image, Rng
 from ppocr.data.synth import background
-from ppocr.data.synth.background import Colour, ImageCrops
-from ppocr.data.synth.compose import Quad, Style, corners, paint
+from ppocr.data.synth.background import ImageCrops
+from ppocr.data.synth.compose import Quad, corners, paint
 from ppocr.data.synth.degrade import degrade
 from ppocr.data.synth.fonts import Font, find_fonts
 from ppocr.data.synth.layout import TextLayer, lay_out
+from ppocr.data.synth.styles import pick_style
 from ppocr.errors import DatasetError
 
 MIN_HEIGHT = 12
@@ -76,8 +77,9 @@ class WordRenderer:
         layer = self._draw(text, rng)
         mask, ink = _with_line_space(layer, self._em, rng)
         line, size = self._place(mask.shape[1], mask.shape[0], rng)
-        canvas = self._background(*size, rng)
-        image = paint(canvas, mask, line, self._style(canvas, rng))
+        canvas = background.pick(*size, rng, self.photos)
+        style = pick_style(canvas.reshape(-1, 3).mean(axis=0), self.difficulty, self.height, rng)
+        image = paint(canvas, mask, line, style)
         to_image = cv2.getPerspectiveTransform(corners(mask.shape[1], mask.shape[0]), line)
         quad = cv2.perspectiveTransform(ink[None], to_image)[0]
         return degrade(image, self.difficulty, rng), np.asarray(quad, np.float32)
@@ -112,40 +114,6 @@ class WordRenderer:
         extent = line.max(axis=0) + np.array([right, bottom])
         scale = self.height / extent[1]
         return (line * scale).astype(np.float32), (max(1, round(extent[0] * scale)), self.height)
-
-    def _background(self, width: int, height: int, rng: Rng) -> Image:
-        if self.photos is not None and rng.random() < 0.5:
-            return self.photos(width, height, rng)
-        makers: tuple[Callable[[int, int, Rng], Image], ...] = (background.flat, background.gradient,
-                                                                background.texture)
-        return makers[int(rng.integers(0, len(makers)))](width, height, rng)
-
-    def _style(self, canvas: Image, rng: Rng) -> Style:
-        behind = canvas.reshape(-1, 3).mean(axis=0)
-        contrast = 125 - 70 * self.difficulty
-        ink = _contrasting(behind, contrast, rng)
-        outline = _contrasting(ink, contrast, rng) if rng.random() < 0.3 * self.difficulty else None
-        shadow = None
-        if outline is None and rng.random() < 0.5 * self.difficulty:
-            # Darker than the background behind light ink, brighter behind dark ink.
-            shadow = np.clip(behind + (60 if luminance(ink) < luminance(behind) else -60), 0, 255)
-        reach = max(1, round(self.height / 24))
-        dx, dy = rng.integers(-reach, reach + 1, 2)
-        return Style(ink, outline, shadow, (int(dx), int(dy)), float(rng.uniform(1 - 0.2 * self.difficulty, 1)))
-
-
-def luminance(colour: npt.NDArray[np.floating]) -> float:
-    """Return the perceived brightness of a BGR colour, 0..255 (ITU-R BT.601)."""
-    return float(colour @ np.array([0.114, 0.587, 0.299]))
-
-
-def _contrasting(other: Colour, contrast: float, rng: Rng) -> Colour:
-    """Return a colour whose luminance differs from that of `other` by `contrast` or more."""
-    for _ in range(20):
-        colour = background.random_colour(rng)
-        if abs(luminance(colour) - luminance(other)) >= contrast:
-            return colour
-    return np.full(3, 0.0 if luminance(other) > 127 else 255.0)
 
 
 def _with_line_space(layer: TextLayer, em: int, rng: Rng) -> tuple[npt.NDArray[np.uint8], Quad]:

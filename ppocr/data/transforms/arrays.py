@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from ppocr.cv import cv2
 from ppocr.data.sample import Sample
 from ppocr.errors import ConfigError
 from ppocr.registry import TRANSFORMS
@@ -19,6 +21,9 @@ class NormalizeImage:
     """Compute ``(image * scale - mean) / std`` per channel.
 
     Required keys: image (any number type, ``[H, W, C]`` or ``[C, H, W]``). Modified keys: image (float32).
+
+    Bytes are looked up in a table per channel. The values of an ``[H, W, C]`` image then lie in memory as those of a
+    ``[C, H, W]`` one, so that `ToCHWImage` has nothing left to move.
 
     Args:
         scale: Factor, a number or a fraction such as ``"1./255."``; 1/255 by default.
@@ -38,7 +43,8 @@ class NormalizeImage:
         order: Literal["hwc", "chw"] = "chw",
     ) -> None:
         self.scale = np.float32(1 / 255 if scale is None else _fraction(scale))
-        shape = (1, 1, -1) if order == "hwc" else (-1, 1, 1)
+        self.hwc = order == "hwc"
+        shape = (1, 1, -1) if self.hwc else (-1, 1, 1)
         self.mean = np.array(IMAGENET_MEAN if mean is None else mean, np.float32).reshape(shape)
         self.std = np.array(IMAGENET_STD if std is None else std, np.float32).reshape(shape)
         if not self.std.all():
@@ -47,8 +53,25 @@ class NormalizeImage:
 
     def __call__(self, sample: Sample) -> Sample:
         """Return the sample with its image normalised."""
-        sample["image"] = (sample["image"].astype(np.float32) * self.scale - self.mean) / self.std
+        image = sample["image"]
+        channels = image.shape[-1 if self.hwc else 0] if image.ndim == 3 else 0
+        if image.dtype == np.uint8 and channels in (1, 3, 4) and {self.mean.size, self.std.size} <= {1, channels}:
+            sample["image"] = self._looked_up(image, channels)
+        else:
+            sample["image"] = self._computed(image)
         return sample
+
+    def _computed(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        normalized: npt.NDArray[np.float32] = (values.astype(np.float32) * self.scale - self.mean) / self.std
+        return normalized
+
+    def _looked_up(self, image: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.float32]:
+        codes = np.arange(256, dtype=np.float32) * self.scale
+        tables = np.broadcast_to((codes - self.mean.reshape(-1, 1)) / self.std.reshape(-1, 1), (channels, 256))
+        planes = np.empty((channels, *(image.shape[:2] if self.hwc else image.shape[1:])), np.float32)
+        for plane, values, table in zip(planes, cv2.split(image) if self.hwc else image, tables, strict=True):
+            cv2.LUT(values, table, dst=plane)
+        return planes.transpose(1, 2, 0) if self.hwc else planes
 
 
 def _fraction(text: float | str) -> float:
@@ -99,7 +122,7 @@ class KeepKeys:
                               expected="some of " + ", ".join(sorted(sample)),
                               cure="correct keep_keys, or add the transform that makes the key")
         kept = {key: sample[key] for key in self.keep_keys}
-        for key in ("info", "counts"):
+        for key in ("info", "counts", "remarks"):
             if key in sample:
                 kept[key] = sample[key]
         return kept

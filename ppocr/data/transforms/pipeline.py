@@ -27,12 +27,17 @@ class Pipeline:
 
     Args:
         transforms: The steps. One with an attribute ``num_extra`` above 0 finds that many other samples (fewer, if
-            they cannot be had) in ``sample["extra"]``.
+            they cannot be had) in ``sample["extra"]``. One with a method ``defer`` beside ``__call__`` is called by
+            it if the next one has a true attribute ``takes_deferred``; see `ppocr.data.transforms.deferred`.
     """
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
         self.transforms = tuple(transforms)
         self._num_extra = tuple(int(getattr(transform, "num_extra", 0)) for transform in transforms)
+        self._before_next = tuple(
+            getattr(transform, "defer", transform) if getattr(following, "takes_deferred", False) else transform
+            for transform, following in zip(self.transforms, (*self.transforms[1:], None), strict=False)
+        )
 
     def __len__(self) -> int:
         return len(self.transforms)
@@ -56,10 +61,14 @@ class Pipeline:
         Raises:
             SampleError: A transform refused the sample (a user's transform may also return None for that).
         """
-        for transform, number in zip(self.transforms[start:stop], self._num_extra[start:stop], strict=True):
+        positions = range(len(self))[start:stop]
+        for position in positions:
+            transform, number = self.transforms[position], self._num_extra[position]
             if number:
                 sample["extra"] = draw_extra(number) if draw_extra else []
-            result: Sample | None = transform(sample)
+            # The last one of a part always finishes its work: what comes next may be anything.
+            step = transform if position == positions[-1] else self._before_next[position]
+            result: Sample | None = step(sample)
             if result is None:
                 raise SampleError("dropped", f"the transform {type(transform).__name__} returned None")
             sample = result

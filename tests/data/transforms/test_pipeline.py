@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 import ppocr.data  # noqa: F401 - registers
 from ppocr.charset import Charset
+from ppocr.data.transforms.iaa_augment import IaaAugment
 from ppocr.data.transforms.pipeline import Pipeline, build_transforms
+from ppocr.data.transforms.random_scale import RandomScale
 from ppocr.errors import ConfigError, SampleError
 from ppocr.registry import TRANSFORMS
 from ppocr.sections import Section
@@ -85,6 +88,22 @@ class TestRun:
         assert asked == [2, 1]
         assert sample == {"sum": 3111}
         assert pipeline({"sum": 0})["sum"] == 111
+
+    def test_unfinished_work_goes_only_to_one_that_takes_it(self) -> None:
+        class Maker(Add):
+            def defer(self, sample: dict[str, Any]) -> dict[str, Any]:
+                sample["sum"] += 1000
+                return sample
+
+        class Taker(Add):
+            takes_deferred = True
+
+        pipeline = Pipeline([Maker(1), Maker(10), Taker(100), Maker(1)])
+        assert pipeline({"sum": 0}) == {"sum": 1102}
+        assert pipeline({"sum": 0}, stop=2) == {"sum": 11}  # what follows a part may be anything
+        assert pipeline({"sum": 0}, start=1, stop=3) == {"sum": 1100}
+        copy = pickle.loads(pickle.dumps(Pipeline([IaaAugment(), RandomScale((1, 1))])))
+        assert copy._before_next[0] == copy.transforms[0].defer
 
     def test_none_drops_the_sample(self) -> None:
         with pytest.raises(SampleError, match="returned None"):
