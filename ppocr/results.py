@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ppocr.geometry import Polygon, smallest_rectangle
+from ppocr.outlines import draw_outlines
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,21 @@ class Detection:
             return np.zeros((0, 4, 2), np.float32)
         return np.stack([polygon if len(polygon) == 4 else smallest_rectangle(polygon)[0]
                          for polygon in self.polygons])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values: ``regions``, a list of ``points`` and ``score`` each."""
+        return {"regions": [{"points": rounded_points(polygon), "score": round(float(score), 4)}
+                            for polygon, score in zip(self.polygons, self.scores, strict=True)]}
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict())
+
+    def draw(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a copy of the picture (uint8 ``[H, W, 3]``, BGR) with the outlines of the regions."""
+        return draw_outlines(image.copy(), self.polygons)
+
+
+def rounded_points(polygon: npt.NDArray[Any]) -> list[list[float]]:
+    """Return ``[[x, y], ...]`` as plain numbers, to a tenth of a pixel."""
+    return [[round(float(x), 1), round(float(y), 1)] for x, y in polygon]

@@ -26,6 +26,7 @@ import math
 from ppocr.commands import run_command
 from ppocr.config import Config, load_config
 from ppocr.data.synth.dataset import SynthSettings, write_dataset
+from ppocr.data.synth.page_dataset import PageSettings, write_pages
 from ppocr.engine.builder import build_training
 from ppocr.engine.device import select_device
 from ppocr.engine.seeding import seed_everything
@@ -82,7 +83,7 @@ def check(file: Path, stand_ins: StandIns) -> tuple[str, str]:
 
 
 class StandIns:
-    """Rendered words as label files and as LMDB, and dictionaries for those that are not there.
+    """Rendered words as label files and as LMDB, pages, and dictionaries for those that are not there.
 
     Args:
         folder: Where they are written.
@@ -94,8 +95,10 @@ class StandIns:
         charset.write_text("\n".join(string.digits) + "\n", encoding="utf-8")
         write_dataset(folder / "words", 4 * BATCH, SynthSettings(seed=1, charset_file=str(charset), corpus="random"),
                       test_count=BATCH)
-        self.labels = folder / "words" / "train.txt"
-        self.sized_labels = self._with_sizes()
+        write_pages(folder / "pages", 2 * BATCH, PageSettings(seed=1, width=320, height=240), test_count=BATCH)
+        words = folder / "words" / "train.txt"
+        self.labels = {"rec": words, "cls": self._with_directions(words), "det": folder / "pages" / "train.txt"}
+        self.sized_labels = self._with_sizes(words)
         self.lmdb = self._write_lmdb()
         self.dictionary = folder / "dictionary.txt"
         # Digits for the labels, and enough further characters to be of a common size.
@@ -107,6 +110,7 @@ class StandIns:
         options = config["Global"]
         options.update(save_model_dir=str(self.folder / "output"), pretrained_model=None, checkpoints=None,
                        use_gpu=False, use_amp=False, use_visualdl=False)
+        task = str(config["Architecture"].get("model_type"))
         dictionary = options["character_dict_path"]
         if dictionary and not Path(dictionary).is_file():
             options["character_dict_path"] = str(self.dictionary)
@@ -115,35 +119,44 @@ class StandIns:
             dataset, loader = split.get("dataset"), split.get("loader")
             if not isinstance(dataset, Section) or not isinstance(loader, Section):
                 continue
-            self._replace_data(dataset)
+            self._replace_data(dataset, task)
             loader.update(batch_size_per_card=BATCH, num_workers=0)
             if isinstance(split.get("sampler"), Section):
                 split["sampler"]["first_bs"] = BATCH
 
-    def _replace_data(self, dataset: Section) -> None:
+    def _replace_data(self, dataset: Section, task: str) -> None:
         files = dataset.get("label_file_list")
-        dataset["data_dir"] = str(self.folder / "words")
+        labels = self.labels.get(task, self.labels["rec"])
+        dataset["data_dir"] = str(labels.parent)
         if dataset.get("name") == "LMDBDataSet":
             dataset["data_dir"] = str(self.lmdb)
         elif files is not None:
             count = len(files) if isinstance(files, list) else 1
-            dataset["label_file_list"] = [str(self.sized_labels if dataset.get("ds_width") else self.labels)] * count
+            dataset["label_file_list"] = [str(self.sized_labels if dataset.get("ds_width") else labels)] * count
 
-    def _with_sizes(self) -> Path:
-        lines = self.labels.read_text(encoding="utf-8").splitlines()
-        path = self.labels.with_name("train_sized.txt")
+    def _with_sizes(self, words: Path) -> Path:
+        lines = words.read_text(encoding="utf-8").splitlines()
+        path = words.with_name("train_sized.txt")
         path.write_text("".join(f"{line}\t120\t32\n" for line in lines), encoding="utf-8")
+        return path
+
+    def _with_directions(self, words: Path) -> Path:
+        lines = words.read_text(encoding="utf-8").splitlines()
+        path = words.with_name("train_directions.txt")
+        path.write_text("".join(f"{line.split(chr(9))[0]}\t{180 * (number % 2)}\n"
+                                for number, line in enumerate(lines)), encoding="utf-8")
         return path
 
     def _write_lmdb(self) -> Path:
         import lmdb
 
         path = self.folder / "lmdb"
-        lines = self.labels.read_text(encoding="utf-8").splitlines()
+        words = self.labels["rec"]
+        lines = words.read_text(encoding="utf-8").splitlines()
         with lmdb.open(str(path), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
             for number, line in enumerate(lines, start=1):
                 image, text = line.split("\t")
-                transaction.put(f"image-{number:09d}".encode(), (self.labels.parent / image).read_bytes())
+                transaction.put(f"image-{number:09d}".encode(), (words.parent / image).read_bytes())
                 transaction.put(f"label-{number:09d}".encode(), text.encode())
             transaction.put(b"num-samples", str(len(lines)).encode())
         return path

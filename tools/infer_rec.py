@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     # Imported here, so that --help does not wait for Paddle.
     from ppocr.engine.device import select_device
-    from ppocr.export.from_config import reader_from_config
+    from ppocr.export.from_config import line_reader_from_config
     from ppocr.infer.files import read_files
 
     named = [value for key, _, value in (option.partition("=") for option in arguments.opt) if key == PICTURES_KEY]
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # By force, since Paddle has put a handler of its own on the root logger.
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr, force=True)
     select_device(config["Global"]["use_gpu"])
-    return read_files(reader_from_config(config, arguments.rec_batch_num), sources, output=arguments.output,
+    return read_files(line_reader_from_config(config, arguments.rec_batch_num), sources, output=arguments.output,
                       visualize=arguments.visualize)
 
 

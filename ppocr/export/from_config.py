@@ -24,12 +24,10 @@ from ppocr.export.description import (
 from ppocr.export.exporter import export_model
 from ppocr.export.model_backend import ModelBackend
 from ppocr.export.parity import check_parity
+from ppocr.export.tasks import TASKS
 from ppocr.infer.operators import Operator, build_operators
-from ppocr.infer.reader import Image, LineReader
+from ppocr.infer.reader import Image, LineReader, Reader, RegionReader
 from ppocr.sections import where
-
-RECOGNITION = "rec"
-"""The task whose results depend on a charset, and whose exports are compared by reading pictures."""
 
 BLANK_SIZE = (32, 100)
 """Height and width of the picture by which the transforms tell what they make of pictures."""
@@ -64,40 +62,54 @@ def export_from_config(
     identity = ModelIdentity(task, str(architecture.get("algorithm") or ""), str(options["model_name"] or ""))
 
     def check(folder: Path) -> None:
-        check_parity(parts.model, folder, operators=pipeline, postprocess=parts.postprocess, images=parity_images)
+        check_parity(parts.model, folder, task=task, operators=pipeline, postprocess=parts.postprocess,
+                     images=parity_images)
 
     return export_model(
         parts.model, target, input_spec=image_shape(pipeline), identity=identity, transforms=operators,
         postprocess=resolved_postprocess(section(config, "PostProcess"), parts.transform_context, task=task),
-        charset=parts.charset if task == RECOGNITION else None, provenance=provenance,
-        with_pir=options["export_with_pir"], check=check if task == RECOGNITION else None,
+        charset=parts.charset if task in TASKS and TASKS[task].uses_charset else None, provenance=provenance,
+        with_pir=options["export_with_pir"], check=check if task in TASKS else None,
     )
 
 
-def reader_from_config(config: Config, batch_size: int) -> LineReader:
-    """Return a reader over the model in training form, with the transforms and the decoder of evaluation.
+def reader_from_config(config: Config, task: str, batch_size: int) -> Reader[Any]:
+    """Return a reader over the model in training form, with the transforms and the post-process of evaluation.
 
     Args:
         config: The configuration; names the weights.
+        task: What the model must be for: a key of `TASKS`.
         batch_size: Most images in a batch.
 
     Raises:
-        ConfigError: The model is no text recognizer.
+        ConfigError: The model is of another type.
         CheckpointError: No weights are named, or they do not fit.
         CharsetError: The weights were trained with another charset.
     """
     architecture = section(config, "Architecture")
-    task = str(architecture["model_type"])
-    if task != RECOGNITION:
-        raise ConfigError(f"{where(architecture, 'model_type')} is {task!r}: this model does not read text",
-                          expected=f"a text recognizer ({RECOGNITION})",
-                          cure="give the configuration of a recognizer; tools/eval.py evaluates every type")
+    if architecture["model_type"] != task:
+        raise ConfigError(f"{where(architecture, 'model_type')} is {architecture['model_type']!r}: another kind of model is needed",
+                          expected=task,
+                          cure="give the configuration of such a model; tools/eval.py evaluates every type")
     weights = required_weights(config)
     parts = build_model_parts(config)
     load_trained(parts, weights)
-    operators = evaluation_operators(config, parts, task)
-    return LineReader(ModelBackend(parts.model), build_operators(operators, **parts.transform_context),
-                      parts.postprocess, batch_size)
+    operators = build_operators(evaluation_operators(config, parts, task), **parts.transform_context)
+    return TASKS[task].reader(ModelBackend(parts.model), operators, parts.postprocess, batch_size)
+
+
+def line_reader_from_config(config: Config, batch_size: int) -> LineReader:
+    """Return what reads text lines with the model in training form; see `reader_from_config`."""
+    reader = reader_from_config(config, "rec", batch_size)
+    assert isinstance(reader, LineReader)
+    return reader
+
+
+def detector_from_config(config: Config, batch_size: int = 1) -> RegionReader:
+    """Return what finds text with the model in training form; see `reader_from_config`."""
+    reader = reader_from_config(config, "det", batch_size)
+    assert isinstance(reader, RegionReader)
+    return reader
 
 
 def evaluation_operators(config: Config, parts: ModelParts, task: str) -> list[Operator]:

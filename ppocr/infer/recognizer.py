@@ -7,21 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ppocr.data.transforms.decode import decode_image
-from ppocr.data.transforms.pipeline import Pipeline
-from ppocr.errors import InferenceError, SampleError
-from ppocr.infer.backend import Backend, build_backend
 from ppocr.infer.folder import InferenceFolder
+from ppocr.infer.opening import blank_tensor, open_backend, probe
 from ppocr.infer.operators import build_operators
-from ppocr.infer.options import RecognizerOptions, recognizer_options
+from ppocr.infer.options import RecognizerOptions, option_names, read_options
 from ppocr.infer.reader import Image, LineReader
-from ppocr.infer.settings import choose_charset, resolve
+from ppocr.infer.settings import TASK, choose_charset, resolve
 from ppocr.plugins import import_plugins
-
-PROBE_SIZE = (32, 96)
-"""Height and width of the blank picture on which a model is tried when it is opened."""
 
 
 class TextRecognizer(LineReader):
@@ -74,23 +66,18 @@ class TextRecognizer(LineReader):
         enable_mkldnn: bool | None = None,
         plugins: Sequence[str] | None = None,
     ) -> None:
-        options = recognizer_options(args, {
-            "rec_model_dir": None if rec_model_dir is None else str(rec_model_dir), "rec_batch_num": rec_batch_num,
-            "rec_image_shape": rec_image_shape,
-            "rec_char_dict_path": None if rec_char_dict_path is None else str(rec_char_dict_path),
-            "use_space_char": use_space_char, "max_text_length": max_text_length, "rec_postprocess": rec_postprocess,
-            "dynamic_width": dynamic_width, "backend": backend, "use_gpu": use_gpu, "gpu_id": gpu_id,
-            "gpu_mem": gpu_mem, "cpu_threads": cpu_threads, "enable_mkldnn": enable_mkldnn, "plugins": plugins,
-        })
+        given = locals()
+        options = read_options(RecognizerOptions, args, {name: given[name] for name in option_names(RecognizerOptions)})
         import_plugins(options.plugins, Path.cwd())
         self.options = options
         self.folder = InferenceFolder.open(options.rec_model_dir)
         settings = resolve(self.folder, options)
-        network = _backend(self.folder, options)
+        network = open_backend(self.folder, options)
         operators = build_operators(settings.operators, charset=settings.charsets[0], **settings.context)
         expected = self.folder.description.input_shape if self.folder.description else None
-        classes = _count_classes(network, operators, expected)
-        self.charset, postprocess = choose_charset(settings, classes, str(self.folder.path))
+        blank = blank_tensor(operators, expected, "rec_image_shape")
+        shape = probe(network, blank, self.folder, task=TASK, expected=("1", "steps", "classes"))
+        self.charset, postprocess = choose_charset(settings, shape[2], str(self.folder.path))
         super().__init__(network, operators, postprocess, options.rec_batch_num)
 
     def __call__(self, images: Sequence[Image]) -> tuple[list[tuple[str, float]], float]:
@@ -102,44 +89,3 @@ class TextRecognizer(LineReader):
         started = time.perf_counter()
         lines = self.recognize(images)
         return [(line.text, line.score) for line in lines], time.perf_counter() - started
-
-
-def _backend(folder: InferenceFolder, options: RecognizerOptions) -> Backend:
-    return build_backend(
-        options.backend, model_file=folder.model_file, params_file=folder.params_file, use_gpu=options.use_gpu,
-        gpu_id=options.gpu_id, gpu_mem=options.gpu_mem, cpu_threads=options.cpu_threads,
-        enable_mkldnn=options.enable_mkldnn,
-    )
-
-
-def _count_classes(network: Backend, operators: Pipeline, expected: Sequence[int] | None) -> int:
-    """Try the network on a blank picture and return the size of its output's last axis.
-
-    Args:
-        network: What is tried.
-        operators: The transforms.
-        expected: Shape of a batch that the network takes, -1 where it varies; None if unknown.
-    """
-    try:
-        sample = operators({"image": decode_image(np.full((*PROBE_SIZE, 3), 127, np.uint8))})
-    except (SampleError, KeyError) as error:
-        raise InferenceError(f"the transforms in inference.yml fail on a blank picture: {error}",
-                             expected="transforms that need nothing but the picture",
-                             cure="export the model again, with Eval transforms that read no label") from error
-    tensor = np.asarray(sample["image"], np.float32)
-    if expected is not None and not _fits(tensor.shape, expected[1:]):
-        # Paddle does not check this: a network of fully convolutional parts reads nonsense from another height.
-        raise InferenceError(f"the transforms make images of shape {list(tensor.shape)}",
-                             expected=f"{list(expected[1:])} (-1 varies), for which the model was exported",
-                             cure="leave rec_image_shape out, or give this shape")
-    outputs = network.run({network.input_names[0]: tensor[np.newaxis]})
-    if not outputs or outputs[0].ndim != 3:
-        shapes = [list(output.shape) for output in outputs]
-        raise InferenceError(f"the network gives {shapes} for one picture", expected="[1, steps, classes]",
-                             cure="export a text recognizer")
-    return int(outputs[0].shape[2])
-
-
-def _fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
-    return len(shape) == len(expected) and all(wanted in (-1, side)
-                                               for side, wanted in zip(shape, expected, strict=True))

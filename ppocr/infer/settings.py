@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ import numpy as np
 from ppocr.charset import Charset
 from ppocr.errors import CharsetError, InferenceError
 from ppocr.infer.folder import InferenceFolder
+from ppocr.infer.opening import replace_in_operators, require_task
 from ppocr.infer.operators import Operator
-from ppocr.infer.options import RecognizerOptions
+from ppocr.infer.options import RecognizerOptions, parse_sizes
 from ppocr.postprocess import build_postprocess
-from ppocr.registry import POSTPROCESSES, TRANSFORMS, constructor_parameters
+from ppocr.registry import POSTPROCESSES, constructor_parameters
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -49,14 +50,13 @@ def resolve(folder: InferenceFolder, options: RecognizerOptions) -> Settings:
     description = folder.description
     if description is None:
         return _without_description(folder, options)
-    if description.model_type not in ("", TASK):
-        raise InferenceError(f"{folder.path} holds a model of type {description.model_type!r}",
-                             expected="a text recognizer (rec)", cure="use the predictor of that type")
+    require_task(folder, TASK)
     operators = tuple(description.operators)
-    if options.image_shape is not None:
-        operators = _replace(operators, "image_shape", options.image_shape, "rec_image_shape")
+    shape = _image_shape(options)
+    if shape is not None:
+        operators = replace_in_operators(operators, "image_shape", shape, "rec_image_shape", task=TASK)
     if options.dynamic_width is not None:
-        operators = _replace(operators, "infer_mode", options.dynamic_width, "dynamic_width")
+        operators = replace_in_operators(operators, "infer_mode", options.dynamic_width, "dynamic_width", task=TASK)
     postprocess = dict(description.postprocess)
     if options.rec_postprocess not in (None, postprocess["name"]):
         LOGGER.info("rec_postprocess=%s takes the place of %s in inference.yml.", options.rec_postprocess,
@@ -101,7 +101,7 @@ def choose_charset(settings: Settings, num_classes: int, source: str) -> tuple[C
 def _without_description(folder: InferenceFolder, options: RecognizerOptions) -> Settings:
     """Settings for a folder of PaddleOCR 2, where the arguments say everything."""
     lacking = [name for name, value in (("rec_char_dict_path", options.rec_char_dict_path),
-                                        ("rec_image_shape", options.image_shape)) if value is None]
+                                        ("rec_image_shape", options.rec_image_shape)) if value is None]
     if lacking:
         raise InferenceError(
             f"{folder.path} has no inference.yml (it was exported by PaddleOCR 2), and {' and '.join(lacking)} "
@@ -109,7 +109,7 @@ def _without_description(folder: InferenceFolder, options: RecognizerOptions) ->
             expected="the dictionary and the image shape of the training",
             cure='add rec_char_dict_path=<dictionary> and rec_image_shape="3,32,320" (PP-OCRv3 and later: "3,48,320")',
         )
-    arguments: dict[str, Any] = {"image_shape": options.image_shape}
+    arguments: dict[str, Any] = {"image_shape": _image_shape(options)}
     if options.dynamic_width is not None:
         arguments["infer_mode"] = options.dynamic_width
     operators: tuple[Operator, ...] = ({"RecResizeImg": arguments},)
@@ -145,23 +145,11 @@ def _with_and_without_space(make: Callable[[bool], Charset], use_space: bool | N
     return (make(True), make(False)) if use_space is None else (make(use_space),)
 
 
-def _replace(operators: Sequence[Operator], key: str, value: Any, argument: str) -> tuple[Operator, ...]:
-    """Return the operators with `value` for `key` in those that have such an argument."""
-    replaced, count = [], 0
-    for operator in operators:
-        (name, arguments), = operator.items()
-        if key in constructor_parameters(TRANSFORMS.get(name, task=TASK)):
-            count += 1
-            if arguments.get(key) != value:
-                LOGGER.info("%s=%s takes the place of %s=%s of %s in inference.yml.", argument, value, key,
-                            arguments.get(key), name)
-            arguments = {**arguments, key: value}
-        replaced.append({name: arguments})
-    if not count:
-        raise InferenceError(f"{argument}={value}: none of the model's transforms has an argument {key!r} ("
-                             + ", ".join(next(iter(operator)) for operator in operators) + ")",
-                             expected="a model that is resized by RecResizeImg", cure=f"leave {argument} out")
-    return tuple(replaced)
+def _image_shape(options: RecognizerOptions) -> list[int] | None:
+    if options.rec_image_shape is None:
+        return None
+    return parse_sizes(options.rec_image_shape, 3, name="rec_image_shape",
+                       expected='channels, height and width: "3,48,320"')
 
 
 def _apply_text_length(postprocess: dict[str, Any], value: int) -> None:

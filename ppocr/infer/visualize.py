@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ppocr.errors import DependencyError, InferenceError
+from ppocr.errors import InferenceError
 from ppocr.fileio import atomic_write
+from ppocr.infer.fonts import pillow_and_font
 from ppocr.infer.reader import Image
 from ppocr.results import TextLine
 
@@ -36,7 +36,7 @@ def draw_sheet(
         DependencyError: Pillow or matplotlib (for its font) is missing.
         InferenceError: The font or the file's format cannot be used.
     """
-    image_module, draw_module, font = _pillow(font_path)
+    image_module, draw_module, font = pillow_and_font(font_path, ROW // 2)
     shown = min(len(lines), MOST_ROWS)
     if shown < len(lines):
         LOGGER.warning("The sheet shows the first %d pictures only.", shown)
@@ -59,23 +59,3 @@ def draw_sheet(
                              expected="a name such as sheet.png", cure="correct the name")
     with atomic_write(path) as file:
         sheet.save(file, format=formats[suffix])
-
-
-def _pillow(font_path: str | Path | None) -> tuple[Any, Any, Any]:
-    try:
-        import PIL.Image
-        import PIL.ImageDraw
-        import PIL.ImageFont
-
-        if font_path is None:
-            import matplotlib
-
-            font_path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    except ImportError as error:
-        raise DependencyError(f"drawing needs Pillow and matplotlib: {error}", expected="both packages",
-                              cure="pip install Pillow matplotlib") from error
-    try:
-        return PIL.Image, PIL.ImageDraw, PIL.ImageFont.truetype(str(font_path), ROW // 2)
-    except OSError as error:
-        raise InferenceError(f"the font {font_path} cannot be used: {error}", expected="a TrueType or OpenType file",
-                             cure="give another font") from None

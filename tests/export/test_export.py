@@ -31,7 +31,7 @@ from ppocr.export import (
 )
 from ppocr.export.exporter import DESCRIPTION_FILE
 from ppocr.export.from_config import evaluation_operators
-from ppocr.export.parity import rendered_lines
+from ppocr.export.tasks import rendered_lines
 from ppocr.export.program import deployable, input_shape
 from ppocr.fileio import sha256
 from ppocr.infer import TextRecognizer
@@ -271,11 +271,11 @@ class TestParity:
 
     def test_equal(self) -> None:
         model, operators, postprocess = self.parts()
-        parity = check_parity(model, exported(), operators=operators, postprocess=postprocess)
+        parity = check_parity(model, exported(), task="rec", operators=operators, postprocess=postprocess)
         assert parity.max_difference <= 1e-5
         # Six pictures one by one, in threes, and three further widths.
         assert parity.batches == 6 + 2 + 3
-        assert len(parity.texts) == len(rendered_lines()) == 6
+        assert len(parity.results) == len(rendered_lines()) == 6
 
     @pytest.mark.parametrize("change", [0.01, float("nan")])
     def test_other_weights_are_noticed(self, change: float) -> None:
@@ -284,16 +284,16 @@ class TestParity:
         if np.isnan(change):
             # A network that gives no numbers fails in decoding already.
             with pytest.raises(InferenceError, match="NaN"):
-                check_parity(model, exported(), operators=operators, postprocess=postprocess)
+                check_parity(model, exported(), task="rec", operators=operators, postprocess=postprocess)
         else:
             with pytest.raises(ExportError, match="differs from the trained one"):
-                check_parity(model, exported(), operators=operators, postprocess=postprocess)
+                check_parity(model, exported(), task="rec", operators=operators, postprocess=postprocess)
 
     def test_other_preprocessing_is_noticed(self) -> None:
         model, _, postprocess = self.parts()
         operators = build_transforms([{"RecResizeImg": {"image_shape": [3, HEIGHT, 64]}}])
         with pytest.raises(ExportError, match="prepares a picture otherwise"):
-            check_parity(model, exported(), operators=operators, postprocess=postprocess)
+            check_parity(model, exported(), task="rec", operators=operators, postprocess=postprocess)
 
 
 class TestCommands:
@@ -333,7 +333,7 @@ class TestCommands:
     def test_infer_rec_refuses_another_task(self, tmp_path: Path) -> None:
         file = tmp_path / "cls.yml"
         file.write_text("Architecture: {model_type: cls}\n")
-        with pytest.raises(ConfigError, match="'cls': this model does not read text"):
+        with pytest.raises(ConfigError, match="is 'cls': another kind of model"):
             main(["-c", str(file), "--image_dir", str(tmp_path), "-o", "Global.pretrained_model=x"])
 
     def test_infer_rec(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import yaml
 from ppocr.charset import Charset
 from ppocr.data.transforms.pipeline import build_transforms
 from ppocr.errors import CharsetError, ConfigError, ImageError, InferenceError
-from ppocr.export.from_config import reader_from_config
+from ppocr.export.from_config import line_reader_from_config
 from ppocr.infer import LineReader, TextRecognizer
 from ppocr.results import TextLine
 from tests.tiny_recognizer import HEIGHT, TRANSFORMS, WIDTH, config, copy_of_export, exported, pictures
@@ -47,7 +47,7 @@ class TestAgreement:
     """The exported model reads what the model in training form reads."""
 
     def test_texts_and_scores_over_widths(self, recognizer: TextRecognizer) -> None:
-        trained = reader_from_config(config(), 4).recognize(pictures())
+        trained = line_reader_from_config(config(), 4).recognize(pictures())
         results, seconds = recognizer(pictures())
         assert seconds > 0
         assert [text for text, _ in results] == [line.text for line in trained]
