@@ -119,7 +119,7 @@ def _help() -> str:
     rows |= {name: text for name, (text, _) in BUILT_IN.items()}
     width = max(len(name) for name in rows)
     lines = [
-        f"ppocr-toolkit {__version__}: train, evaluate, export and run text recognizers",
+        f"ppocr-toolkit {__version__}: train, evaluate, export and run OCR: text detection, direction and recognition",
         "",
         "usage: ppocr COMMAND [OPTIONS]          ppocr COMMAND --help tells the options of a command",
         "       ppocr --version",

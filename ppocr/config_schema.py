@@ -34,7 +34,8 @@ class GlobalKey:
 
 
 GLOBAL_KEYS: dict[str, GlobalKey] = {
-    "use_gpu": GlobalKey(bool | None, None, "Run on GPU, an error if there is none; null takes a GPU if Paddle and the machine have one."),
+    "use_gpu": GlobalKey(bool | None, None,
+                         "Run on GPU, an error if there is none; null takes one if Paddle and the machine have one."),
     "epoch_num": GlobalKey(int, 100, "Number of passes over the training data."),
     "seed": GlobalKey(int, 1024, "Seed of data order, augmentation and initial weights."),
     "save_model_dir": GlobalKey(str, "./output", "Folder for checkpoints, logs and the effective configuration."),

@@ -88,8 +88,8 @@ def reader_from_config(config: Config, task: str, batch_size: int) -> Reader[Any
     """
     architecture = section(config, "Architecture")
     if architecture["model_type"] != task:
-        raise ConfigError(f"{where(architecture, 'model_type')} is {architecture['model_type']!r}: another kind of model is needed",
-                          expected=task,
+        raise ConfigError(f"{where(architecture, 'model_type')} is {architecture['model_type']!r}: another kind of "
+                          "model is needed", expected=task,
                           cure="give the configuration of such a model; tools/eval.py evaluates every type")
     weights = required_weights(config)
     parts = build_model_parts(config)

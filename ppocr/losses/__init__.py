@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ppocr.losses import cross_entropy, ctc, multi, sequence  # imported to register
+from ppocr.losses import cross_entropy, ctc, db, multi, sequence  # imported to register
 from ppocr.registry import LOSSES
 
-__all__ = ["build_loss", "cross_entropy", "ctc", "multi", "sequence"]
+__all__ = ["build_loss", "cross_entropy", "ctc", "db", "multi", "sequence"]
 
 
 def build_loss(section: Mapping[str, Any], *, task: str | None = None, **context: Any) -> Any:

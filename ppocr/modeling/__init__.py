@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from ppocr.modeling.architecture import OCRModel, build_model
-from ppocr.modeling.backbones import mobilenet_v1_enhance, rec_mobilenet_v3, rec_resnet_vd, svtrnet, vgg
-from ppocr.modeling.heads import attention_head, cls_head, ctc_head
-from ppocr.modeling.necks import sequence_encoder
+from ppocr.modeling.backbones import (
+    det_mobilenet_v3,
+    det_resnet,
+    mobilenet_v1_enhance,
+    rec_mobilenet_v3,
+    rec_resnet_vd,
+    svtrnet,
+    vgg,
+)
+from ppocr.modeling.heads import attention_head, cls_head, ctc_head, db_head, pf_head
+from ppocr.modeling.necks import db_fpn, lk_pan, rse_fpn, sequence_encoder
 from ppocr.modeling.transforms import stn, tps
 
 __all__ = [
-    "OCRModel", "attention_head", "build_model", "cls_head", "ctc_head", "mobilenet_v1_enhance", "rec_mobilenet_v3",
-    "rec_resnet_vd", "sequence_encoder", "stn", "svtrnet", "tps", "vgg",
+    "OCRModel", "attention_head", "build_model", "cls_head", "ctc_head", "db_fpn", "db_head", "det_mobilenet_v3",
+    "det_resnet", "lk_pan", "mobilenet_v1_enhance", "pf_head", "rec_mobilenet_v3", "rec_resnet_vd", "rse_fpn",
+    "sequence_encoder", "stn", "svtrnet", "tps", "vgg",
 ]

@@ -31,8 +31,8 @@ from ppocr.export import (
 )
 from ppocr.export.exporter import DESCRIPTION_FILE
 from ppocr.export.from_config import evaluation_operators
-from ppocr.export.tasks import rendered_lines
 from ppocr.export.program import deployable, input_shape
+from ppocr.export.tasks import rendered_lines
 from ppocr.fileio import sha256
 from ppocr.infer import TextRecognizer
 from ppocr.infer.operators import build_operators

@@ -9,6 +9,14 @@ def rec(backbone: dict[str, Any], neck: dict[str, Any], head: dict[str, Any], **
     return {"model_type": "rec", "Backbone": backbone, "Neck": neck, "Head": head, **others}
 
 
+def det(backbone: dict[str, Any], neck: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
+    return {"model_type": "det", "Backbone": backbone, "Neck": neck, "Head": head}
+
+
+def neck(name: str, out_channels: int, **others: Any) -> dict[str, Any]:
+    return {"name": name, "out_channels": out_channels, **others}
+
+
 def rnn(size: int) -> dict[str, Any]:
     return {"name": "SequenceEncoder", "encoder_type": "rnn", "hidden_size": size}
 
@@ -24,3 +32,7 @@ ATTENTION = {"name": "AttentionHead", "hidden_size": 32}
 
 CRNN = rec(LARGE, rnn(96), CTC)
 LITE = rec({"name": "MobileNetV3", "model_name": "small", "scale": 0.5, "small_stride": [1, 2, 2, 2]}, rnn(48), CTC)
+
+MOBILE = {**LARGE, "disable_se": True}
+DB = {"name": "DBHead", "k": 50}
+DB_MOBILE = det(MOBILE, neck("DBFPN", 96), DB)

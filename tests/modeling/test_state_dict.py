@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,24 @@ from ppocr.cv import cv2
 from ppocr.modeling import build_model
 from ppocr.modeling.heads.ctc_head import CTCHead
 from ppocr.modeling.necks.sequence_encoder import SequenceEncoder
-from ppocr.weights import read_weights
-from tests.modeling.sections import CRNN, CTC, LITE, RESHAPE, STN, SVTR, rec, rnn
+from ppocr.registry import HEADS, NECKS
+from ppocr.weights import load_into, read_weights
+from tests.modeling.sections import (
+    CRNN,
+    CTC,
+    DB,
+    DB_MOBILE,
+    LARGE,
+    LITE,
+    MOBILE,
+    RESHAPE,
+    STN,
+    SVTR,
+    det,
+    neck,
+    rec,
+    rnn,
+)
 from tests.shared_files import SHARED, needs_shared
 
 ENHANCE = {"name": "MobileNetV1Enhance", "scale": 0.5}
@@ -40,6 +57,17 @@ MODELS: dict[str, tuple[dict[str, Any], int, int, int, str]] = {
                     "Backbone": {**ENHANCE, "last_conv_stride": [1, 2], "last_pool_type": "avg"},
                     "Head": {"name": "ClsHead", "class_dim": 4}}, 4, 145, 1029156,
                    "b8cd7aecb96e139cb315f6e7d3a13f8e865ed90f7fe77c852be5c434b421c7aa"),
+    "v2_det_student": (DB_MOBILE, 1, 269, 595794, "4052fb96d1e82b8bcb30cdd3916b89bd4bf80c3ffe25a6f1a88e5e348be30327"),
+    "v3_mobile_det": (det(MOBILE, neck("RSEFPN", 96, shortcut=True), DB), 1, 301, 615978,
+                      "dd785b0871f3639e4b00138b2d2548b4c4f51453938095f0077f2d96ea675a09"),
+    "v3_server_det": (det({"name": "ResNet_vd", "layers": 50}, neck("LKPAN", 256), {**DB, "kernel_list": [7, 2, 2]}), 1,
+                      316, 32949730, "0d992abb6220a65e831ab9608b4829791052fe139dc73ffc9701ce27c4355c81"),
+    "db_mv3": (det(LARGE, neck("DBFPN", 256), DB), 1, 301, 1857016,
+               "e44d754dba1b106d3207fd9ff3a988b376b07c40838bde967f829eb681891ac5"),
+    "db_r18vd": (det({"name": "ResNet_vd", "layers": 18}, neck("DBFPN", 256), DB), 1, 149, 12374754,
+                 "f74c6be7a0cd273e77e9223bfaba86069e6e55ef167afa8d046f64ed44e1a3a4"),
+    "db_r50vd": (det({"name": "ResNet_vd", "layers": 50}, neck("DBFPN", 256), DB), 1, 309, 25482722,
+                 "462ad3586eb610a97840b5387a6e953a21c91f359b4e652b0e235bf8eceb6371"),
 }
 
 
@@ -91,6 +119,30 @@ def test_guide_layers_of_the_ctc_head() -> None:
     assert shapes(CTCHead(160, 6906, mid_channels=80, use_guide=True), "head.ctc_head.") == expected
 
 
+@needs_shared("reference/state_dict")
+@pytest.mark.parametrize(("name", "channels"), [
+    ("v4_server_det", [256, 512, 768, 1024]), ("v5_server_det", [128, 512, 1024, 2048]),
+])
+def test_neck_and_head_of_the_server_detectors(name: str, channels: list[int]) -> None:
+    pan = NECKS.build(neck("LKPAN", 256, intracl=True), task="det", in_channels=channels)
+    head = HEADS.build({"name": "PFHeadLocal", "mode": "large", "fix_nan": True}, task="det", in_channels=256)
+    expected = {key: shape for key, shape in dump(name).items() if not key.startswith("backbone.")}
+    assert {**shapes(pan, "neck."), **shapes(head, "head.")} == expected
+
+
+def test_names_of_what_no_dump_holds() -> None:
+    plus = build_model(det({"name": "ResNet", "layers": 50, "dcn_stage": [False, True, True, True]},
+                           neck("DBFPN", 256, use_asf=True), DB), num_classes=1)
+    found = shapes(plus)
+    assert found["backbone.res2a.short._conv.weight"] == [256, 64, 1, 1]
+    assert found["backbone.res5c.conv1._conv.conv_dcn.weight"] == [512, 512, 3, 3]
+    assert found["backbone.res5c.conv1._conv.conv_offset.weight"] == [54, 512, 3, 3]
+    assert {key: shape for key, shape in found.items() if key.startswith("neck.asf")} == {
+        "neck.asf.conv.weight": [64, 256, 3, 3], "neck.asf.conv.bias": [64],
+        "neck.asf.spatial_scale.0.weight": [1, 1, 3, 3], "neck.asf.spatial_scale.2.weight": [1, 1, 1, 1],
+        "neck.asf.channel_scale.0.weight": [4, 64, 1, 1]}
+
+
 def test_lstm_weights_have_two_names_for_one_tensor() -> None:
     state = build_model(LITE, num_classes=5).state_dict()
     flat, cell = state["neck.encoder.lstm.weight_ih_l0"], state["neck.encoder.lstm.0.cell_fw.weight_ih"]
@@ -125,3 +177,38 @@ def test_published_weights_read_real_words(published: Any) -> None:
     correct = sum(text == label for text, (_, label) in zip(texts, rows, strict=True))
     # Measured with OpenCV 5.0; another version's resize may turn a word.
     assert abs(correct - 58) <= 2
+
+
+@needs_shared("weights/ch_ppocr_mobile_v2.0_det_train")
+@needs_shared("data/det/test.txt")
+def test_published_detector_lights_up_text() -> None:
+    model = build_model(DB_MOBILE, num_classes=1)
+    weights = read_weights(SHARED / "weights/ch_ppocr_mobile_v2.0_det_train/best_accuracy")
+    report = load_into(model, weights, strict=True)
+    assert (report.loaded, report.missing, report.unexpected) == (269, (), ())
+    model.eval()
+    inside, outside = [], []
+    lines = (SHARED / "data/det/test.txt").read_text("utf-8").splitlines()
+    for path, label in (lines[number].split("\t") for number in (22, 23, 30)):
+        photo = cv2.resize(cv2.imread(str(SHARED / "data" / path)), (1280, 736))
+        image = ((photo / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).astype(np.float32).transpose(2, 0, 1)
+        with paddle.no_grad():
+            probability = model(paddle.to_tensor(image[None]))["maps"].numpy()[0, 0]
+        text = np.zeros((736, 1280), np.uint8)
+        for region in json.loads(label):
+            cv2.fillPoly(text, [(np.array(region["points"]) * [1, 736 / 720]).astype(np.int32)], 1)
+        inside.append(probability[text == 1])
+        outside.append(probability[text == 0])
+    # Measured: 0.27 and 0.0002; a region's border does not light up, as the weights learned shrunk regions.
+    assert np.concatenate(inside).mean() > 0.2
+    assert np.concatenate(outside).mean() < 0.001
+
+
+@needs_shared("weights/MobileNetV3_large_x0_5_pretrained.pdparams")
+def test_backbone_weights_of_a_classifier_fill_the_backbone() -> None:
+    weights = read_weights(SHARED / "weights/MobileNetV3_large_x0_5_pretrained")
+    for section, unexpected in ((det(LARGE, neck("DBFPN", 256), DB), 0), (DB_MOBILE, 32)):
+        model = build_model(section, num_classes=1)
+        report = load_into(model, weights, minimum_share=0.5)
+        assert not [name for name in report.missing if name.startswith("backbone.")]
+        assert len(report.unexpected) == unexpected  # The gates, where the model has none.

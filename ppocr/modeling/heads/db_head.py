@@ -1,0 +1,122 @@
+"""The head of DB: text probability, threshold and their differentiable binarisation (Liao et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import paddle
+import paddle.nn.functional as F
+from paddle import ParamAttr, nn
+from paddle.nn.initializer import Constant, KaimingUniform
+
+from ppocr.errors import ConfigError
+from ppocr.modeling.common.cpu_training import DoublingConv2D, NarrowingConv2D
+from ppocr.modeling.common.layers import uniform_attr
+from ppocr.registry import HEADS
+
+
+class MapBranch(nn.Layer):
+    """Makes one probability map, four times as high and wide: [N, C, H, W] to [N, 1, 4H, 4W], 0 to 1.
+
+    Args:
+        in_channels: C.
+        kernel_list: Kernel sizes of the convolution and of the two transposed convolutions of stride 2.
+        fix_nan: While training, put 0 where a batch norm gave no number.
+    """
+
+    def __init__(self, in_channels: int, kernel_list: Sequence[int], fix_nan: bool) -> None:
+        super().__init__()
+        self.fix_nan = fix_nan
+        first, second, third = kernel_list
+        inner = in_channels // 4
+        self.conv1 = NarrowingConv2D(in_channels, inner, first, padding=first // 2, bias_attr=False)
+        self.conv_bn1 = _norm(inner)
+        self.conv2 = _enlarging(inner, inner, second)
+        self.conv_bn2 = _norm(inner)
+        self.conv3 = _enlarging(inner, 1, third)
+
+    def features(self, x: Any) -> Any:
+        """Return the map before the last layer, [N, C / 4, 2H, 2W]."""
+        x = self._activated(self.conv_bn1(self.conv1(x)))
+        return self._activated(self.conv_bn2(self.conv2(x)))
+
+    def classify(self, features: Any) -> Any:
+        """Return the probabilities [N, 1, 4H, 4W] for what `features` returned."""
+        return F.sigmoid(self.conv3(features))
+
+    def forward(self, x: Any) -> Any:
+        """Return the map."""
+        return self.classify(self.features(x))
+
+    def _activated(self, x: Any) -> Any:
+        x = F.relu(x)
+        if self.fix_nan and self.training:
+            x = paddle.where(paddle.isnan(x), paddle.zeros_like(x), x)
+        return x
+
+
+@HEADS.register(tasks=("det",))
+class DBHead(nn.Layer):
+    """Text probability, and while training also threshold and approximate binary map.
+
+    Returns ``{"maps": …}``: in evaluation float [N, 1, H, W], the text probability; while training [N, 3, H, W], with
+    the threshold and the binary map ``1 / (1 + exp(-k (probability - threshold)))``; H and W are those of the image.
+
+    Args:
+        in_channels: Channels of the neck.
+        k: Steepness of the binary map.
+        kernel_list: Kernel sizes of the three convolutions of each branch; published models have [3, 2, 2] or
+            [7, 2, 2].
+        fix_nan: While training, put 0 where a batch norm gave no number (it may, with 16 bit numbers).
+        aux_in_channels: Channels of auxiliary heads; those are not available, so 0.
+
+    Raises:
+        ConfigError: Not three kernels, channels that are no multiple of 4, or auxiliary heads.
+    """
+
+    output_name = "maps"
+    dynamic_height = True
+
+    def __init__(self, in_channels: int, k: int = 50, kernel_list: Sequence[int] = (3, 2, 2),
+                 fix_nan: bool = False, aux_in_channels: int = 0) -> None:
+        super().__init__()
+        _check(in_channels, kernel_list, aux_in_channels)
+        self.k, self.out_channels = k, 1
+        self.binarize = MapBranch(in_channels, kernel_list, fix_nan)
+        self.thresh = MapBranch(in_channels, kernel_list, fix_nan)
+
+    def forward(self, x: Any) -> dict[str, Any]:
+        """Return the maps."""
+        shrink = self.binarize(x)
+        if not self.training:
+            return {"maps": shrink}
+        threshold = self.thresh(x)
+        return {"maps": paddle.concat([shrink, threshold, binary_map(shrink, threshold, self.k)], axis=1)}
+
+
+def binary_map(shrink: Any, threshold: Any, k: int) -> Any:
+    """Return the approximate binary map, 0 to 1, of a probability and a threshold map."""
+    return F.sigmoid(k * (shrink - threshold))
+
+
+def _check(in_channels: int, kernel_list: Sequence[int], aux_in_channels: int) -> None:
+    if len(kernel_list) != 3 or min(kernel_list) < 1:
+        raise ConfigError(f"Architecture.Head.kernel_list is {list(kernel_list)}",
+                          expected="three kernel sizes, such as [3, 2, 2]", cure="correct the value")
+    if in_channels % 4:
+        raise ConfigError(f"Architecture.Head gets {in_channels} channels", expected="a multiple of 4",
+                          cure="correct Architecture.Neck.out_channels")
+    if aux_in_channels:
+        raise ConfigError(f"Architecture.Head.aux_in_channels is {aux_in_channels}",
+                          expected="0: auxiliary heads are not available yet", cure="remove the key")
+
+
+def _norm(channels: int) -> nn.BatchNorm2D:
+    return nn.BatchNorm2D(channels, weight_attr=ParamAttr(initializer=Constant(1.0)),
+                          bias_attr=ParamAttr(initializer=Constant(1e-4)))
+
+
+def _enlarging(in_channels: int, out_channels: int, kernel_size: int) -> DoublingConv2D:
+    return DoublingConv2D(in_channels, out_channels, kernel_size, stride=2,
+                          weight_attr=ParamAttr(initializer=KaimingUniform()), bias_attr=uniform_attr(in_channels))
