@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ppocr.metrics import cls, rec  # imported to register
+from ppocr.metrics import cls, det, rec  # imported to register
 from ppocr.registry import METRICS
 
-__all__ = ["build_metric", "cls", "rec"]
+__all__ = ["build_metric", "cls", "det", "rec"]
 
 
 def build_metric(section: Mapping[str, Any], *, task: str | None = None, **context: Any) -> Any:

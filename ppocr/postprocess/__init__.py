@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ppocr.postprocess import cls, ctc, sequence  # imported to register
+from ppocr.postprocess import cls, ctc, db, sequence  # imported to register
 from ppocr.registry import POSTPROCESSES
 
-__all__ = ["build_postprocess", "cls", "ctc", "sequence"]
+__all__ = ["build_postprocess", "cls", "ctc", "db", "sequence"]
 
 
 def build_postprocess(section: Mapping[str, Any], *, task: str | None = None, **context: Any) -> Any:
