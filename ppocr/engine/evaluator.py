@@ -46,14 +46,15 @@ def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast
 def predict_batch(model: Any, batch: dict[str, Any], postprocess: Any, autocast: Any = None) -> list[Any]:
     """Run the model on ``batch["image"]`` and return the post-processed results, one for each image.
 
-    A post-process that reads more of the batch than the model's outputs names the entries in ``needs``.
+    A post-process that reads more of the batch than the model's outputs names the entries in ``needs``; what the batch
+    lacks of them is left to its own error, which says how to add it.
     """
     if autocast is None:
         outputs = model(batch["image"])
     else:
         with autocast():
             outputs = model(batch["image"])
-    needed = {key: batch[key] for key in getattr(postprocess, "needs", ())}
+    needed = {key: batch[key] for key in getattr(postprocess, "needs", ()) if key in batch}
     return list(postprocess(to_numpy({**outputs, **needed})))
 
 

@@ -40,7 +40,8 @@ class TextDetector(RegionReader):
         det_limit_side_len: Limit for a side of the picture in pixels; see `det_limit_type`.
         det_limit_type: ``"max"`` shrinks pictures whose longer side is above the limit, ``"min"`` enlarges those whose
             shorter side is below it, ``"resize_long"`` brings the longer side to it.
-        det_image_shape: Height and width that every picture is brought to, ``[736, 1280]`` or ``"736,1280"``.
+        det_image_shape: Height and width that every picture is brought to, ``[736, 1280]`` or ``"736,1280"``; multiples
+            of 32.
         det_db_thresh: Probability above which a pixel is text.
         det_db_box_thresh: Mean probability that a region must have.
         det_db_unclip_ratio: How far regions are widened.

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ppocr.data.transforms.det_resize import STRIDE
+from ppocr.errors import InferenceError
 from ppocr.infer.folder import InferenceFolder
 from ppocr.infer.opening import replace_in_operators, replace_in_postprocess, require_task
 from ppocr.infer.operators import Operator
@@ -76,7 +78,11 @@ def resolve_detector(folder: InferenceFolder, options: DetectorOptions) -> Detec
 
 def _resized(operators: tuple[Operator, ...], options: DetectorOptions) -> tuple[Operator, ...]:
     if options.det_image_shape is not None:
-        shape = parse_sizes(options.det_image_shape, 2, name="det_image_shape", expected='height and width: "736,1280"')
+        wanted = f'height and width, multiples of {STRIDE}: "736,1280"'
+        shape = parse_sizes(options.det_image_shape, 2, name="det_image_shape", expected=wanted)
+        if any(side % STRIDE for side in shape):
+            # The network would fail on the first picture, without saying why.
+            raise InferenceError(f"det_image_shape is {shape}", expected=wanted, cure="correct the value")
         return replace_in_operators(operators, "image_shape", shape, "det_image_shape", task=TASK,
                                     instead=RESIZE_RULES)
     limits = {"limit_side_len": options.det_limit_side_len, "limit_type": options.det_limit_type}

@@ -28,8 +28,9 @@ POINTS_PER_INCH = 72
 LONGEST_SIDE = 10000
 """Pixels; larger pages, such as posters, are drawn at fewer dots per inch."""
 
-# PDFium must not be called by two threads at once.
-_PDFIUM = threading.Lock()
+# PDFium must not be called by two threads at once. Reentrant, because the pages of a forgotten iterator are closed by
+# the garbage collector, which may run while this very thread draws a page of another file.
+_PDFIUM = threading.RLock()
 
 
 def load_pages(

@@ -167,10 +167,6 @@ class LineReader(Reader[TextLine]):
         """Return the text of each image, in order; see `read`."""
         return self.read(images)
 
-    def probabilities(self, tensors: Sequence[FloatArray]) -> npt.NDArray[Any]:
-        """Return the network's output for preprocessed images of one shape, batch first; see `run`."""
-        return self.run(tensors)
-
 
 class DirectionReader(Reader[Direction]):
     """Tells which way round text lines are. Safe to be called from several threads at once.
@@ -244,10 +240,6 @@ class RegionReader(Reader[Detection]):
     def detect_many(self, images: Sequence[Image | bytes]) -> list[Detection]:
         """Return the text regions of each picture; those that come out equally large share batches. See `read`."""
         return self.read(images)
-
-    def maps(self, tensors: Sequence[FloatArray]) -> npt.NDArray[Any]:
-        """Return the probability maps of preprocessed images of one shape, float32 ``[N, 1, H, W]``; see `run`."""
-        return self.run(tensors)
 
 
 def _require_list(images: Any) -> None:

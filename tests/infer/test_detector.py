@@ -181,6 +181,7 @@ class TestArguments:
 
     @pytest.mark.parametrize(("options", "words"), [
         ({"det_image_shape": "64"}, "det_image_shape is '64'"),
+        ({"det_image_shape": "64,100"}, r"det_image_shape is \[64, 100\]"),
         ({"max_batch_size": 0}, "the batch size is 0"),
     ])
     def test_unusable_values(self, options: dict[str, Any], words: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,21 @@ class TestPdf:
         page, = load_pages(pdf, page_num=1)
         assert page.pixels is not None
         assert page.pixels.shape == (400, 200, 3)
+
+    def test_forgotten_pages_are_closed_while_others_are_drawn(self, pdf: Path) -> None:
+        """As the garbage collector does it, in the thread that draws."""
+        drawn = load_pages(pdf)
+        next(drawn)
+
+        def forget() -> None:
+            nonlocal drawn
+            with pages._PDFIUM:
+                drawn = iter(())
+
+        thread = threading.Thread(target=forget, daemon=True)  # It would wait for itself.
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive()
 
     def test_poster_is_drawn_smaller(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         path = write_pdf(tmp_path / "poster.pdf", "3 0 R", 1, pdf_page(14400, 720, 4), stream(""))

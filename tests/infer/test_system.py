@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import threading
@@ -117,6 +118,16 @@ class TestImages:
 
     def test_content_of_a_file(self) -> None:
         assert system().ocr(cv2.imencode(".png", PAGE)[1].tobytes()).text == "10\n20\n40\n30"
+
+    def test_photo_that_the_camera_says_to_turn(self) -> None:
+        pillow = pytest.importorskip("PIL.Image")
+        exif = pillow.Exif()
+        exif[274] = 6  # To be seen turned by 90 degrees clockwise.
+        content = io.BytesIO()
+        pillow.fromarray(np.ascontiguousarray(np.rot90(PAGE))).save(content, "JPEG", quality=100, exif=exif)
+        result = system().ocr(content.getvalue())
+        assert (result.width, result.height, result.text) == (320, 192, "10\n20\n40\n30")
+        np.testing.assert_allclose(result.lines[1].box, [[140, 12], [259, 12], [259, 41], [140, 41]], atol=0.5)
 
     @pytest.mark.parametrize("size", [(1, 1), (50, 20000), (20000, 50)])
     def test_extreme_sizes(self, size: tuple[int, int]) -> None:

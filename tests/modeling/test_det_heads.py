@@ -124,6 +124,9 @@ def test_missing_numbers_become_zero_while_training() -> None:
 
 @pytest.mark.parametrize(("section", "channels", "words"), [
     ({"name": "DBHead", "kernel_list": [3, 2]}, 16, "kernel_list is"),
+    ({"name": "DBHead", "kernel_list": []}, 16, "kernel_list is"),
+    ({"name": "DBHead", "kernel_list": [4, 2, 2]}, 16, "kernel_list is"),
+    ({"name": "PFHeadLocal", "kernel_list": [3, 3, 3]}, 16, "kernel_list is"),
     ({"name": "DBHead"}, 18, "multiple of 4"),
     ({"name": "DBHead", "aux_in_channels": 64}, 16, "auxiliary heads are not available"),
     ({"name": "PFHeadLocal", "mode": "huge"}, 16, "'large' or 'small'"),

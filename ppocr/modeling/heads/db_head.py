@@ -66,13 +66,13 @@ class DBHead(nn.Layer):
     Args:
         in_channels: Channels of the neck.
         k: Steepness of the binary map.
-        kernel_list: Kernel sizes of the three convolutions of each branch; published models have [3, 2, 2] or
-            [7, 2, 2].
+        kernel_list: Kernel sizes of the convolution, which is odd, and of the two transposed ones, which are 2, so that
+            the map gets the size of the image; published models have [3, 2, 2] or [7, 2, 2].
         fix_nan: While training, put 0 where a batch norm gave no number (it may, with 16 bit numbers).
         aux_in_channels: Channels of auxiliary heads; those are not available, so 0.
 
     Raises:
-        ConfigError: Not three kernels, channels that are no multiple of 4, or auxiliary heads.
+        ConfigError: Other kernels, channels that are no multiple of 4, or auxiliary heads.
     """
 
     output_name = "maps"
@@ -101,9 +101,11 @@ def binary_map(shrink: Any, threshold: Any, k: int) -> Any:
 
 
 def _check(in_channels: int, kernel_list: Sequence[int], aux_in_channels: int) -> None:
-    if len(kernel_list) != 3 or min(kernel_list) < 1:
+    first, *doubling = kernel_list or (0,)
+    if first < 1 or first % 2 == 0 or list(doubling) != [2, 2]:
         raise ConfigError(f"Architecture.Head.kernel_list is {list(kernel_list)}",
-                          expected="three kernel sizes, such as [3, 2, 2]", cure="correct the value")
+                          expected="an odd kernel size and two of 2, such as [3, 2, 2]: others make maps of another "
+                          "size than the image", cure="correct the value")
     if in_channels % 4:
         raise ConfigError(f"Architecture.Head gets {in_channels} channels", expected="a multiple of 4",
                           cure="correct Architecture.Neck.out_channels")

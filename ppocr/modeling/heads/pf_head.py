@@ -44,7 +44,7 @@ class PFHeadLocal(DBHead):
         fix_nan: As for DBHead.
 
     Raises:
-        ConfigError: Not three kernels, or channels that are no multiple of 4.
+        ConfigError: Other kernels, or channels that are no multiple of 4.
     """
 
     def __init__(self, in_channels: int, k: int = 50, mode: Literal["large", "small"] = "small",
