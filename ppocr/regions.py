@@ -79,15 +79,6 @@ def parse_regions(label: str) -> list[Region]:
             for (points, fault), (_, text) in zip(checked, columns, strict=True)]
 
 
-def to_label(regions: Iterable[Region]) -> str:
-    """Return the label of regions, which `parse_regions` reads; illegible ones get the text ``###``.
-
-    The text is a single line without tabs, as label files need it.
-    """
-    return json_label((region.text if not region.ignore or region.text in IGNORED_TEXTS else "###",
-                       [[_number(x), _number(y)] for x, y in region.points]) for region in regions)
-
-
 def json_label(entries: Iterable[tuple[str, Sequence[Sequence[float]]]]) -> str:
     """Return the label of ``(text, points)``."""
     return json.dumps([{"transcription": text, "points": points} for text, points in entries], ensure_ascii=False)
@@ -219,11 +210,6 @@ def _fault(points: Polygon) -> str:
 def _pieces(shape: Any) -> list[Any]:
     """Return the polygons of a shapely geometry, which may be a collection of polygons, lines and points."""
     return [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"]
-
-
-def _number(value: np.float32) -> float:
-    """Return the shortest number that is read as this float32: an int where it is whole."""
-    return int(value) if np.isfinite(value) and value == int(value) else float(str(value))
 
 
 def _json_complaint(label: str, error: json.JSONDecodeError) -> str:

@@ -23,6 +23,9 @@ from ppocr.regions import json_label
 Layout = Literal["json", "columns"]
 
 _NUMBER = rb"\s*[-+]?(?:\d+\.?\d*|\.\d+)\s*"
+_COORDINATE = re.compile(r"\s*[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf)\s*", re.IGNORECASE)
+"""What is taken for a number in a column; one that is not finite is a fault of its region, not of the line."""
+
 _BEGINNINGS: dict[Layout, re.Pattern[bytes]] = {
     "json": re.compile(rb"\s*\[\s*[{\]]"),
     "columns": re.compile(_NUMBER + rb"(?:," + _NUMBER + rb"){7}(?:,|$)"),
@@ -140,10 +143,9 @@ def _region(column: str, number: int) -> tuple[str, list[list[float]]]:
 
 
 def _coordinate(field: str) -> float | None:
-    try:
-        value = float(field)
-    except ValueError:
-        return None
+    if not _COORDINATE.fullmatch(field):
+        return None  # Python's float() reads more than label files mean, such as 1_000.
+    value = float(field)
     return int(value) if value.is_integer() else value
 
 

@@ -77,6 +77,7 @@ class TestColumns:
         ("1,2,3,4,5,6,7,x", "region 1 is '1,2,3,4,5,6,7,x', not 8 numbers and a text"),
         ("1,2,3,4,5,6,7,8,a\tb,c", "region 2 is 'b,c', not 8 numbers and a text"),
         ("1,2,3,4,5,six,7,8,a", "region 1 is '1,2,3,4,5,six,7,8,a'"),
+        ("1_000,2,3,4,5,6,7,8,a", "region 1 is '1_000,2,3"),
         ("1 2 3 4 5 6 7 8 a", "region 1 is '1 2 3 4 5 6 7 8 a'"),
         ("1,2,3,4,5,6,7,8,9,10,11,12,13,14,a", "region 1 seems to have more than 4 points"),
     ])

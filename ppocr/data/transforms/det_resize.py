@@ -43,9 +43,9 @@ class DetResizeForTest:
       enlarges one whose shorter side is below it, ``"resize_long"`` brings the longer side to it in any case.
     - `resize_long`: brings the longer side to this length, then both sides up to multiples of 128.
 
-    Without any of them the shorter side becomes at least 736. Sides of the second rule are rounded to multiples of 32,
-    at least 32. A picture of fewer than 64 pixels in height and width together is first padded with zeros, at the
-    bottom and the right, to at least 32 x 32.
+    Without any of them the limit is 736 pixels, by default of the shorter side. Sides of the second rule are rounded
+    to multiples of 32, at least 32. A picture of fewer than 64 pixels in height and width together is first padded with
+    zeros, at the bottom and the right, to at least 32 x 32.
 
     Args:
         limit_side_len: Limit in pixels.
