@@ -36,7 +36,7 @@ $(STAMP): requirements.txt pyproject.toml setup.py
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-demo: $(STAMP)  ## train, evaluate, export and run a small recognizer on rendered words
+demo: $(STAMP)  ## train, evaluate, export and run a small detector and recognizer on rendered pages
 	$(BIN)/python -m tools.demo $(ARGS)
 
 test: $(STAMP)  ## run the tests (JOBS=2 for two processes, ARGS='tests/test_cli.py -k doctor' for some)

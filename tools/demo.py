@@ -37,8 +37,8 @@ LEAST = {"detector: hmean": 0.90, "recognizer: word accuracy": 0.90, "both: word
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, default=400, help="pages to render for training (default: %(default)s)")
-    parser.add_argument("--count", type=int, default=3000, help="words to render for training (default: %(default)s)")
+    parser.add_argument("--pages", type=int, default=450, help="pages to render for training (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=2500, help="words to render for training (default: %(default)s)")
     parser.add_argument("--test_pages", type=int, default=60, help="pages to hold back (default: %(default)s)")
     parser.add_argument("--folder", default=str(ROOT), metavar="DIR",
                         help="where data/ and output/ are written (default: the checkout)")

@@ -250,15 +250,15 @@ class TestLabels:
         for _ in range(200):
             moved = loosened(quad, generator)
             assert moved.dtype == np.float32
-            assert np.abs(moved - quad).max() < 8
+            assert np.abs(moved - quad).max() < 12
             areas.append(cv2.contourArea(moved) / 1600)
-        assert min(areas) > 0.85
+        assert 0.75 < min(areas) < 0.99
         assert np.mean([area > 1 for area in areas]) > 0.9
 
     def test_margins_follow_the_direction_of_the_word(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Fixed:
             def uniform(self, low: float, high: float, size: int) -> Any:
-                return np.array([0.1, 0.2, 0.3, 0.4])
+                return np.array([0.1, 0.3]) if low == -0.08 else np.array([0.2, 0.4])
 
             def normal(self, mean: float, sigma: float, size: tuple[int, int]) -> Any:
                 return np.zeros(size)

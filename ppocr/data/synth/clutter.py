@@ -38,12 +38,12 @@ class Shape:
 
 
 def place_shapes(width: int, height: int, taken: Taken, rng: Rng) -> list[Shape]:
-    """Return up to six shapes in places that are not taken; they may overlap each other and the edge of the page."""
+    """Return up to eleven shapes in places that are not taken; they may overlap each other and the edge of the page."""
     shapes = []
     side = min(width, height)
-    for _ in range(int(rng.integers(0, 7))):
+    for _ in range(int(rng.integers(0, 12))):
         kind = KINDS[int(rng.integers(0, len(KINDS)))]
-        length, thickness = side * rng.uniform(0.05, 0.5), side * rng.uniform(0.02, 0.25)
+        length, thickness = side * rng.uniform(0.05, 0.4), side * rng.uniform(0.02, 0.2)
         if kind == "bar":
             thickness = side * rng.uniform(0.003, 0.02)
         quad = corners(length, thickness)

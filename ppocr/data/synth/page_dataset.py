@@ -166,8 +166,10 @@ def loosened(quad: Quad, rng: Rng) -> Quad:
     right, down = quad[1] - quad[0] + quad[2] - quad[3], quad[3] - quad[0] + quad[2] - quad[1]
     height = float(np.hypot(*down)) / 2
     outwards = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64)
-    margins = rng.uniform(-0.02, 0.2, 4)  # Left, top, right, bottom, in heights of the word.
-    x = np.where(outwards[:, :1] < 0, margins[0], margins[2]) * outwards[:, :1]
-    y = np.where(outwards[:, 1:] < 0, margins[1], margins[3]) * outwards[:, 1:]
-    moved = (x * right / np.hypot(*right) + y * down / np.hypot(*down) + rng.normal(0, 0.03, (4, 2))) * height
+    # In heights of the word, as far as the boxes of the quickstart detector lie from the ink.
+    left_side, right_side = rng.uniform(-0.08, 0.35, 2)
+    top, bottom = rng.uniform(-0.05, 0.27, 2)
+    x = np.where(outwards[:, :1] < 0, left_side, right_side) * outwards[:, :1]
+    y = np.where(outwards[:, 1:] < 0, top, bottom) * outwards[:, 1:]
+    moved = (x * right / np.hypot(*right) + y * down / np.hypot(*down) + rng.normal(0, 0.04, (4, 2))) * height
     return np.asarray(quad + moved, np.float32)

@@ -152,10 +152,12 @@ class PagePlanner:
         font = self.fonts[int(rng.integers(0, len(self.fonts)))]
         drawn = next((size for size in DRAWN_SIZES if size >= em), DRAWN_SIZES[-1])
         scale = em / drawn
-        gap = em * (rng.uniform(0.28, 0.6) if rng.random() < 0.75 else rng.uniform(0.6, 2.5))
+        spacing = float(rng.uniform(0, 0.12) if rng.random() < 0.15 else rng.uniform(-0.01, 0.02))
+        # Words whose letters stand apart stand farther apart themselves.
+        between = rng.uniform(0.28, 0.6) if rng.random() < 0.75 else rng.uniform(0.6, 2.5)
+        gap = em * (between + 2 * max(spacing, 0.0))
         pitch = em * rng.uniform(1.2, 1.9)
         align = rng.choice((0.0, 0.5, 1.0), p=(0.6, 0.3, 0.1))
-        spacing = float(rng.uniform(0, 0.12) if rng.random() < 0.15 else rng.uniform(-0.01, 0.02))
         widest = self.size[0] * rng.uniform(0.3, 0.85)
         rows = max(1, min(int(rng.integers(1, shape.lines + 1)), int(0.6 * self.size[1] / pitch)))
         words: list[tuple[str, TextLayer]] = []
