@@ -258,8 +258,11 @@ def _refusal(report: LoadReport, minimum_share: float) -> CheckpointError:
 def _hints(report: LoadReport) -> list[str]:
     """Return likely causes of a misfit."""
     hints = []
+    # A linear layer of the head whose number of outputs differs.
+    classifiers = {name.removesuffix("weight") for name, own, given in report.mismatched
+                   if name.startswith("head") and len(own) == 2 and own[0] == given[0]}
     for name, own, given in report.mismatched:
-        if name.startswith("head") and len(own) == len(given) == 1:
+        if name.removesuffix("bias") in classifiers and len(own) == len(given) == 1:
             hints.append(f"the head has {own[0]} classes, the file {given[0]} ({name}): another charset; set "
                          "Global.character_dict_path and Global.use_space_char as in the training of the file")
             break

@@ -30,7 +30,7 @@ class Centre:
 def decode(outputs: Mapping[str, Array]) -> list[TextLine]:
     """Return the grey value as text; darker is more certain."""
     greys = np.rint((np.asarray(outputs["probs"], np.float64) + 1) / 2 * 255)
-    return [TextLine(f"{grey:.0f}", float(1 - grey / 200)) for grey in greys]
+    return [TextLine(f"{grey:.0f}", max(0.0, float(1 - grey / 200))) for grey in greys]
 
 
 def detector(**changes: Any) -> RegionReader:

@@ -19,6 +19,7 @@ import paddle
 
 from ppocr.config import Config, load_config
 from ppocr.engine.builder import build_training
+from ppocr.engine.consistency import check_images
 from ppocr.engine.console import clock
 from ppocr.engine.device import select_device, start_distributed, world
 from ppocr.engine.logger import start_logging
@@ -161,6 +162,7 @@ def train_step(
     losses: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
     if batch["info"]:
+        check_images(batch["image"], run.network)
         with gradient_exchange(run, update):
             with run.precision.autocast():
                 outputs = run.model(batch["image"], batch)

@@ -65,7 +65,7 @@ def build_model_parts(config: Config) -> ModelParts:
     context: dict[str, Any] = {"charset": charset, "max_text_length": options["max_text_length"]}
     if options["label_list"] is not None:
         context["label_list"] = options["label_list"]
-    postprocess = ppocr.postprocess.build_postprocess(section(config, "PostProcess"), **context)
+    postprocess = ppocr.postprocess.build_postprocess(section(config, "PostProcess"), task=task_of(config), **context)
     model = build_model(section(config, "Architecture"), num_classes=postprocess.num_classes,
                         max_text_length=options["max_text_length"])
     return ModelParts(model, postprocess, charset, context)
@@ -76,7 +76,7 @@ def build_loader(config: Config, split: Literal["Train", "Eval"], parts: ModelPa
     rank, world_size = world()
     loader = build_dataloader(
         section(config, split), split=split, seed=config["Global"]["seed"], rank=rank, world_size=world_size,
-        task=str(section(config, "Architecture")["model_type"]), transform_context=parts.transform_context,
+        task=task_of(config), transform_context=parts.transform_context,
     )
     check_labels(split, loader.dataset.pipeline, parts.postprocess)
     loader.set_check(AlignmentCheck.for_model(parts.model, parts.postprocess, loader.image_size))
@@ -85,7 +85,8 @@ def build_loader(config: Config, split: Literal["Train", "Eval"], parts: ModelPa
 
 def build_evaluation(config: Config, parts: ModelParts) -> tuple[DataLoader, Any]:
     """Return the loader of the evaluation data and the metric."""
-    return build_loader(config, "Eval", parts), build_metric(section(config, "Metric"), charset=parts.charset)
+    metric = build_metric(section(config, "Metric"), task=task_of(config), charset=parts.charset)
+    return build_loader(config, "Eval", parts), metric
 
 
 def required_weights(config: Config) -> str:
@@ -172,6 +173,11 @@ def section(config: Config, name: str) -> Section:
         raise ConfigError(f"{config.file}: the section {name} is missing", expected=f"{name}: a mapping",
                           cure=f"add the section {name}")
     return value
+
+
+def task_of(config: Config) -> str:
+    """Return ``Architecture.model_type``."""
+    return str(section(config, "Architecture")["model_type"])
 
 
 def accumulation_steps(options: Section) -> int:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ppocr.errors import CharsetError, CheckpointError
 from ppocr.fileio import atomic_write, sha256
 from ppocr.overrides import OPTION, VARIABLE
 from ppocr.sections import Section, to_plain, where
-from ppocr.weights import load_into, read_weights, write_weights
+from ppocr.weights import LoadReport, load_into, read_weights, write_weights
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -241,8 +242,20 @@ def load_pretrained(network: Any, path: str | Path, charset: Charset | None, min
     except CharsetError as error:
         LOGGER.warning("%s\n  The head is trained anew where its size differs, and on other meanings where it does "
                        "not.", error.what)
-    LOGGER.info("Global.pretrained_model=%s: %s", path, load_into(network, read_weights(path),
-                                                                minimum_share=minimum_share))
+    report = load_into(network, read_weights(path), minimum_share=minimum_share)
+    LOGGER.info("Global.pretrained_model=%s: %s", path, report)
+    random = _random_parts(network, report)
+    if random:
+        LOGGER.warning("Most of the %s starts from random numbers, because its tensors are not in the file or have "
+                       "another shape there. If that is not what you want, make this section of Architecture what it "
+                       "was in the training of the file.", " and the ".join(random))
+
+
+def _random_parts(network: Any, report: LoadReport) -> list[str]:
+    """Return the parts of a model (backbone, neck, head) of which less than half was loaded."""
+    totals = Counter(name.split(".")[0] for name in network.state_dict())
+    unfilled = Counter(name.split(".")[0] for name in (*report.missing, *(name for name, _, _ in report.mismatched)))
+    return [part for part, total in totals.items() if 2 * unfilled[part] > total]
 
 
 def _plain_number(value: Any) -> Any:

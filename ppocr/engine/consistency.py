@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import paddle
+
 from ppocr.config import Config
 from ppocr.errors import ConfigError
 from ppocr.sections import where
@@ -30,6 +32,30 @@ def check_decoding(config: Config, loss: Any, postprocess: Any) -> None:
         "(such as AttentionLoss and AttnLabelDecode)",
         cure="change one of the two",
     )
+
+
+def check_images(images: Any, network: Any) -> None:
+    """Check that a batch of images is what a network takes, before Paddle fails on it in words of its own.
+
+    Args:
+        images: ``batch["image"]``.
+        network: The model, which tells its channels in ``in_channels``; one that does not is not checked for.
+
+    Raises:
+        ConfigError: The transforms make something else.
+    """
+    channels = getattr(network, "in_channels", None)
+    if channels is None or (len(images.shape) == 4 and images.shape[1] == channels and images.dtype == paddle.float32):
+        return
+    if len(images.shape) == 4 and images.shape[-1] == channels:
+        cure = "add ToCHWImage before KeepKeys"
+    elif images.dtype == paddle.uint8:
+        cure = "add NormalizeImage (or a resize that normalises, such as RecResizeImg)"
+    else:
+        cure = "correct the transforms, or Architecture.in_channels"
+    raise ConfigError(f"the transforms make images of shape {list(images.shape)} and type "
+                      f"{str(images.dtype).removeprefix('paddle.')}",
+                      expected=f"float32 [N, {channels}, H, W]", cure=cure)
 
 
 def check_labels(split: str, pipeline: Any, postprocess: Any) -> None:

@@ -111,8 +111,13 @@ class Checkpointing(Hook):
     def on_exception(self, run: TrainingRun, error: BaseException) -> None:
         """Log where the run stopped, why, and how to continue it."""
         cause = f"{type(error).__name__}: {error.what}" if isinstance(error, PPOCRError) else type(error).__name__
-        more = f"; continue with -o Global.checkpoints={self.folder / 'latest'} ({self._latest})" if self._latest else \
-            "; no checkpoint was written yet"
+        resumed = run.config["Global"]["checkpoints"]
+        if self._latest:
+            more = f"; continue with -o Global.checkpoints={self.folder / 'latest'} ({self._latest})"
+        elif resumed:
+            more = f"; no checkpoint was written since, continue with -o Global.checkpoints={resumed} once more"
+        else:
+            more = "; no checkpoint was written yet"
         LOGGER.warning("Stopped after batch %d of %d in epoch %d (%s)%s", run.progress.batch, run.batches_per_epoch,
                        run.progress.epoch + 1, cause, more if run.rank == 0 else "")
 

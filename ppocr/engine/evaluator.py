@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import paddle
 
+from ppocr.engine.consistency import check_images
+
 
 def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast: Any = None) -> dict[str, float]:
     """Return the metrics of `model` over `loader`, plus ``fps``: images per second of forward and post-processing.
@@ -49,6 +51,7 @@ def predict_batch(model: Any, batch: dict[str, Any], postprocess: Any, autocast:
     A post-process that reads more of the batch than the model's outputs names the entries in ``needs``; what the batch
     lacks of them is left to its own error, which says how to add it.
     """
+    check_images(batch["image"], model)
     if autocast is None:
         outputs = model(batch["image"])
     else:

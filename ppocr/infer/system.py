@@ -50,6 +50,9 @@ class PageReader:
         classifier: Turns those that are upside down; None leaves them.
         drop_score: Texts of a lower score are left out.
         crop_folder: Where the pictures of the regions that were read are kept; None for nowhere.
+
+    Raises:
+        InferenceError: `drop_score` is no score.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class PageReader:
         drop_score: float = 0.5,
         crop_folder: str | Path | None = None,
     ) -> None:
+        if not 0 <= drop_score <= 1:
+            raise InferenceError(f"drop_score is {drop_score:g}", expected="a score, 0 to 1", cure="correct the value")
         self.detector = detector
         self.recognizer = recognizer
         self.classifier = classifier

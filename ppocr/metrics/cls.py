@@ -10,7 +10,7 @@ from ppocr.registry import METRICS
 from ppocr.results import Direction
 
 
-@METRICS.register()
+@METRICS.register(tasks=("cls",))
 class ClsMetric(Counting):
     """Share of the images whose class was found; images that could not be used count as wrong.
 

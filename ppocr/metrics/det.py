@@ -30,7 +30,7 @@ class Matching(NamedTuple):
     counted_detections: npt.NDArray[np.bool_]
 
 
-@METRICS.register()
+@METRICS.register(tasks=("det",))
 class DetMetric(Counting):
     """Precision, recall and their harmonic mean, by the intersection over union (ICDAR 2015, incidental scene text).
 
@@ -40,7 +40,7 @@ class DetMetric(Counting):
     that were taken, recall the share of the regions that are not ignored and found one.
 
     Outlines that cross themselves are what they enclose. Images that could not be used count as images in which nothing
-    was found; their regions are those of the label file, as far as that can be read.
+    was found; their regions are those of the label file, and one where that cannot be read.
 
     Args:
         main_indicator: The value by which the best checkpoint is chosen.
@@ -155,8 +155,11 @@ def _first_come(fits: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _number_of_regions(label: str) -> int:
-    """Return how many texts a label asks for: those that are legible and have a usable polygon."""
+    """Return how many texts a label asks for: those that are legible and have a usable polygon.
+
+    A label that cannot be read counts for one, so that no broken line can leave the figures as they are.
+    """
     try:
         return sum(not (region.ignore or region.fault) for region in parse_regions(label))
     except SampleError:
-        return 0
+        return 1

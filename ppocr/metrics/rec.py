@@ -17,7 +17,7 @@ from ppocr.results import TextLine
 _SUMS = ("samples", "failed", "correct", "correct_alnum", "edits", "characters", "word_edits", "words")
 
 
-@METRICS.register()
+@METRICS.register(tasks=("rec",))
 class RecMetric(Counting):
     """Accuracy, edit distance and error rates of read texts.
 

@@ -11,7 +11,7 @@ from ppocr.registry import POSTPROCESSES
 from ppocr.results import Direction
 
 
-@POSTPROCESSES.register()
+@POSTPROCESSES.register(tasks=("cls",))
 class ClsPostProcess:
     """The most probable class.
 

@@ -13,7 +13,7 @@ from ppocr.registry import POSTPROCESSES
 from ppocr.results import TextLine
 
 
-@POSTPROCESSES.register()
+@POSTPROCESSES.register(tasks=("rec",))
 class CTCLabelDecode:
     """Best-path decoding (Graves et al., 2006): best class of each step, repeats merged, blanks dropped.
 

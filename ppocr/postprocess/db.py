@@ -41,7 +41,7 @@ APPROXIMATION = 0.002
 """How far the points of a polygon may be off the contour, as a share of its perimeter."""
 
 
-@POSTPROCESSES.register()
+@POSTPROCESSES.register(tasks=("det",))
 class DBPostProcess:
     """Text regions from a map of kernels, which are shrunk texts (Liao et al., DB, 2020).
 

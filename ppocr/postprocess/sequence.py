@@ -55,7 +55,7 @@ class SequenceDecoder:
         return text_lines(classes, np.asarray(scores), before_end & is_character, self.codec)
 
 
-@POSTPROCESSES.register()
+@POSTPROCESSES.register(tasks=("rec",))
 class AttnLabelDecode(SequenceDecoder):
     """Decoding of attention heads.
 
@@ -67,7 +67,7 @@ class AttnLabelDecode(SequenceDecoder):
         super().__init__(attention_codec(charset), "eos")
 
 
-@POSTPROCESSES.register()
+@POSTPROCESSES.register(tasks=("rec",))
 class SARLabelDecode(SequenceDecoder):
     """Decoding of SAR heads, which have no output for the padding (the last class of the codec).
 
@@ -80,7 +80,7 @@ class SARLabelDecode(SequenceDecoder):
         super().__init__(codec, "bos_eos", (codec.num_classes - 1,))
 
 
-@POSTPROCESSES.register()
+@POSTPROCESSES.register(tasks=("rec",))
 class NRTRLabelDecode(SequenceDecoder):
     """Decoding of transformer heads; published ones have one unused class after the codec's.
 

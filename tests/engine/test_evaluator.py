@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import paddle
 import pytest
 
+from ppocr.engine.consistency import check_images
 from ppocr.engine.evaluator import predict_batch
-from ppocr.errors import InferenceError
+from ppocr.errors import ConfigError, InferenceError
 from ppocr.postprocess.db import DBPostProcess
 
 
@@ -30,3 +32,19 @@ class TestWhatAPostProcessNeedsOfTheBatch:
         with pytest.raises(InferenceError, match="no 'shape'") as caught:
             predict_batch(model, {"image": paddle.zeros([1, 3, 64, 64])}, DBPostProcess())
         assert "KeepKeys" in caught.value.cure
+
+
+@pytest.mark.parametrize(("images", "cure"), [
+    (paddle.zeros([2, 8, 8, 3]), "add ToCHWImage"),
+    (paddle.zeros([2, 3, 8, 8], dtype="uint8"), "add NormalizeImage"),
+    (paddle.zeros([2, 1, 8, 8]), "in_channels"),
+    (paddle.zeros([2, 3, 8]), "correct the transforms"),
+])
+def test_images_that_no_network_takes_name_the_transform(images: Any, cure: str) -> None:
+    with pytest.raises(ConfigError, match="the transforms make images of shape") as caught:
+        check_images(images, SimpleNamespace(in_channels=3))
+    assert cure in caught.value.cure
+
+
+def test_images_of_a_network_pass() -> None:
+    check_images(paddle.zeros([2, 1, 8, 8]), SimpleNamespace(in_channels=1))

@@ -87,8 +87,13 @@ class TestReading:
         # Both are upright when they are read.
         assert [crop[3, 40].tolist() for crop in seen] == [[100] * 3] * 2
 
+    @pytest.mark.parametrize("score", [5.0, -1.0])
+    def test_a_score_that_is_none(self, score: float) -> None:
+        with pytest.raises(InferenceError, match="drop_score is"):
+            PageReader(detector(), recognizer(), drop_score=score)
+
     def test_polygons(self) -> None:
-        reader = PageReader(detector(box_type="poly"), recognizer(), drop_score=-1.0)
+        reader = PageReader(detector(box_type="poly"), recognizer(), drop_score=0.0)
         result = reader.ocr(page((20, 10, 119, 39, 20), (20, 10, 49, 99, 20)))
         line, = result.lines
         assert len(line.polygon) > 4

@@ -47,6 +47,10 @@ class NormalizeImage:
         shape = (1, 1, -1) if self.hwc else (-1, 1, 1)
         self.mean = np.array(IMAGENET_MEAN if mean is None else mean, np.float32).reshape(shape)
         self.std = np.array(IMAGENET_STD if std is None else std, np.float32).reshape(shape)
+        sizes = {self.mean.size, self.std.size} - {1}
+        if len(sizes) > 1 or not sizes <= {3, 4}:
+            raise ConfigError(f"NormalizeImage: mean is {mean}, std is {std}", expected="a number for each channel, "
+                              "or one for all", cure="correct the values")
         if not self.std.all():
             raise ConfigError(f"NormalizeImage: std is {std}", expected="numbers other than 0",
                               cure="correct the value")

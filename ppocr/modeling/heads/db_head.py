@@ -82,6 +82,9 @@ class DBHead(nn.Layer):
                  fix_nan: bool = False, aux_in_channels: int = 0) -> None:
         super().__init__()
         _check(in_channels, kernel_list, aux_in_channels)
+        if k < 1:
+            raise ConfigError(f"Architecture.Head.k is {k}", expected="1 or more; published models have 50",
+                              cure="correct the value")
         self.k, self.out_channels = k, 1
         self.binarize = MapBranch(in_channels, kernel_list, fix_nan)
         self.thresh = MapBranch(in_channels, kernel_list, fix_nan)

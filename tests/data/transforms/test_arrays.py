@@ -71,3 +71,9 @@ def test_keep_keys() -> None:
     assert KeepKeys(["label", "image"])(sample) == {"label": 2, "image": 1, "info": info}
     with pytest.raises(ConfigError, match="'label_sar'"):
         KeepKeys(["image", "label_sar"])(sample)
+
+
+@pytest.mark.parametrize(("mean", "std"), [([0.5, 0.5], [0.5]), ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5])])
+def test_normalize_needs_a_number_for_each_channel(mean: list[float], std: list[float]) -> None:
+    with pytest.raises(ConfigError, match="NormalizeImage: mean is"):
+        NormalizeImage(mean=mean, std=std)
