@@ -43,7 +43,7 @@ def open_backend(folder: InferenceFolder, options: RuntimeOptions) -> Backend:
 
 
 def require_task(folder: InferenceFolder, task: str) -> None:
-    """Refuse a folder that says that it is for another task.
+    """Refuse a folder that says that it is for another task, if only by its post-process.
 
     Raises:
         InferenceError: It is.
@@ -52,6 +52,11 @@ def require_task(folder: InferenceFolder, task: str) -> None:
     if given not in ("", task):
         raise InferenceError(f"{folder.path} holds a model of type {given!r}",
                              expected=f"{PREDICTORS[task]} ({task})", cure="use the predictor of that type")
+    postprocess = str(folder.description.postprocess["name"]) if folder.description else ""
+    if postprocess in POSTPROCESSES.names() and postprocess not in POSTPROCESSES.names(task):
+        raise InferenceError(f"{folder.path} holds no {PREDICTORS[task].removeprefix('a ')}: its post-process is "
+                             f"{postprocess}", expected=", ".join(POSTPROCESSES.names(task)),
+                             cure=f"give the folder of {PREDICTORS[task]}")
 
 
 def blank_tensor(operators: Pipeline, expected: Sequence[int] | None, argument: str) -> npt.NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ def detect_pages(detector: RegionReader, job: PageJob) -> int:
 def read_pages(system: PageReader, job: PageJob) -> int:
     """Print ``name<TAB>text<TAB>score`` for each text of each page; return the exit code of a command that does this.
 
-    A page that cannot be read is told on stderr and does not stop the others; the exit code is then 1.
+    A page that cannot be read is told on stderr and does not stop the others; the exit code is then 1. How many texts
+    there were, and how many were left out, is told on stderr too.
 
     Args:
         system: What reads.
@@ -91,13 +93,19 @@ def read_pages(system: PageReader, job: PageJob) -> int:
         DependencyError: There is a PDF file, and the package that reads them is missing.
     """
 
+    sums: Counter[str] = Counter()
+
     def rows(page: PageResult) -> list[str]:
+        sums.update(pages=1, texts=len(page.lines), dropped=page.dropped, empty=not page.lines)
         return [f"{line.text}\t{line.score:.4f}" for line in page.lines]
 
     def draw(page: PageResult, image: Image) -> Image:
         return page.draw(image, job.font_path)
 
-    return _process(system.ocr, rows, draw, job)
+    code = _process(system.ocr, rows, draw, job)
+    print(f"{sums['texts']} texts on {sums['pages']} pages; {sums['dropped']} left out, because their score is below "
+          f"drop_score {system.drop_score:g}; {sums['empty']} pages without text", file=sys.stderr)
+    return code
 
 
 def _process(

@@ -36,7 +36,7 @@ class DetResizeForTest:
     Added keys: shape (float32 ``[4]``: height and width of the original in pixels, then the ratios of height and width;
     ``x_original = x_resized / shape[3]``).
 
-    One of three rules decides about the size; the first one that is given, in this order:
+    One of three rules decides about the size:
 
     - `image_shape`: exactly this size or, with `keep_ratio`, this height and the width that belongs to it.
     - `limit_side_len` with `limit_type`: ``"max"`` shrinks a picture whose longer side is above the limit, ``"min"``
@@ -57,7 +57,7 @@ class DetResizeForTest:
             `keep_ratio` is taken as it is.
 
     Raises:
-        ConfigError: A size that is not positive, or `keep_ratio` without `image_shape`.
+        ConfigError: A size that is not positive, several rules, or `keep_ratio` without `image_shape`.
     """
 
     def __init__(
@@ -85,6 +85,11 @@ class DetResizeForTest:
         if keep_ratio and image_shape is None:
             raise ConfigError("DetResizeForTest: keep_ratio is set without image_shape",
                               expected="image_shape: [height, width] beside it", cure="add image_shape, or remove it")
+        rules = {"image_shape": image_shape, "limit_side_len": limit_side_len, "resize_long": resize_long}
+        given = [key for key, value in rules.items() if value is not None]
+        if len(given) > 1:
+            raise ConfigError(f"DetResizeForTest: {' and '.join(given)} are set, which contradict each other",
+                              expected="one of them", cure="remove the others")
         self.limit_side_len = limit_side_len
         self.limit_type = limit_type
         self.image_shape = image_shape

@@ -35,10 +35,13 @@ class TestSize:
         assert sample["shape"].dtype == np.float32
         np.testing.assert_allclose(sample["shape"], [*size, expected[0] / size[0], expected[1] / size[1]], rtol=1e-6)
 
-    def test_the_first_rule_wins(self) -> None:
-        both = {"limit_side_len": 640, "limit_type": "max", "resize_long": 960}
-        assert run(720, 1280, **both)["image"].shape == (352, 640, 3)  # 360 / 32 = 11.25
-        assert run(720, 1280, **both, image_shape=(64, 96))["image"].shape == (64, 96, 3)
+    @pytest.mark.parametrize(("rules", "named"), [
+        ({"limit_side_len": 640, "resize_long": 960}, "limit_side_len and resize_long"),
+        ({"image_shape": (64, 96), "limit_side_len": 640}, "image_shape and limit_side_len"),
+    ])
+    def test_rules_that_contradict_each_other(self, rules: dict[str, Any], named: str) -> None:
+        with pytest.raises(ConfigError, match=named):
+            run(720, 1280, **rules)
 
     @pytest.mark.parametrize(("size", "arguments", "expected"), [
         ((20000, 50), {}, (4000, 32)),  # 736 would need 294400 x 736
