@@ -1,6 +1,6 @@
 """Render pages as a data set for text detection: images, train.txt, test.txt and a manifest.
 
-    python tools/render_pages.py --output data/pages --count 400 --test_count 50
+    python tools/render_pages.py --output data/pages --count 800 --test_count 60
     python tools/render_pages.py --output data/greek --charset_file greek.txt --fonts my_fonts --crops
 
 A label line is path, tab, and a JSON list of words with their corners. With --crops every word is also cut out as a
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; the defaults are those of `PageSettings`."""
     default = PageSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_writing_options(parser, count=400, test_count=50)
+    add_writing_options(parser, count=800, test_count=60)
     add = parser.add_argument
     add("--width", type=int, default=default.width, help="of the pages in pixels (default: %(default)s)")
     add("--height", type=int, default=default.height, help="of the pages in pixels (default: %(default)s)")
