@@ -86,8 +86,11 @@ class Demo:
         self.folder = folder
         self.options = list(options)
         # The recognizer learns from words of two kinds, more than the configuration counts on, hence in fewer epochs.
-        self.rec_data = ["Global.epoch_num=5", f"Train.dataset.data_dir={DATA}",
-                         f"Train.dataset.label_file_list=[{DATA / 'rec_train.txt'}]", f"Eval.dataset.data_dir={DATA}", f"Eval.dataset.label_file_list=[{DATA / 'rec_test.txt'}]"]
+        self.rec_data = [
+            "Global.epoch_num=5",
+            f"Train.dataset.data_dir={DATA}", f"Train.dataset.label_file_list=[{DATA / 'rec_train.txt'}]",
+            f"Eval.dataset.data_dir={DATA}", f"Eval.dataset.label_file_list=[{DATA / 'rec_test.txt'}]",
+        ]
 
     def render(self, pages: int, words: int, test_pages: int) -> None:
         """Render the data."""

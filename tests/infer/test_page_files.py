@@ -54,8 +54,8 @@ class TestReading:
 
     def test_all_good(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert read_pages(system(), PageJob([folder / "a.png", folder / "blank.png"])) == 0
-        assert capsys.readouterr().err == ("2 texts on 2 pages; 1 left out, because their score is below drop_score 0.5; "
-                                           "1 pages without text\n")
+        assert capsys.readouterr().err == (
+            "2 texts on 2 pages; 1 left out, because their score is below drop_score 0.5; 1 pages without text\n")
 
     def test_first_pages(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert read_pages(system(), PageJob(folder / "scan.tif", page_num=1)) == 0
