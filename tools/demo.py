@@ -30,7 +30,7 @@ WORDS, PAGES = DATA / "words", DATA / "pages"
 DET, REC, SYSTEM = (Path(f"output/quickstart_{name}") for name in ("det", "rec", "system"))
 PICTURES = 6
 
-LEAST = {"detector: hmean": 0.90, "recognizer: word accuracy": 0.90, "both: words found and read, hmean": 0.80}
+LEAST = {"detector: hmean": 0.90, "recognizer: word accuracy": 0.85, "both: words found and read, hmean": 0.75}
 """Figures below which something is wrong."""
 
 
