@@ -18,9 +18,10 @@ from ppocr import __version__
 from ppocr.charset import Charset
 from ppocr.errors import ExportError
 from ppocr.export.description import ModelIdentity, Provenance, describe
-from ppocr.export.program import INPUT, deployable, input_shape, output_shape, save_program
+from ppocr.export.program import INPUT, input_shape, output_shape, save_program
 from ppocr.infer.folder import DESCRIPTION_FILE, STEMS
 from ppocr.infer.operators import Operator
+from ppocr.modeling.common.reparam import reparameterize
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -68,7 +69,7 @@ def export_model(
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
-        model = deployable(model)
+        model = reparameterize(model)
         shape = input_shape(model, input_spec)
         parameters = save_program(model, draft, shape, with_pir=with_pir)
         text = describe(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,21 +38,6 @@ class _OneOutput(nn.Layer):
 
     def forward(self, images: Any) -> Any:
         return self.model(images)[self.model.output_name]
-
-
-def deployable(model: Any) -> Any:
-    """Return the model in evaluation mode with its branches merged, where its layers offer that.
-
-    A layer offers it by a method ``rep()``, which it is spared once its ``is_repped`` is true. A model with such
-    layers is copied first, so that the given one can still be trained.
-    """
-    model.eval()
-    if any(hasattr(layer, "rep") for layer in model.sublayers(include_self=True)):
-        model = copy.deepcopy(model)
-        for layer in model.sublayers(include_self=True):
-            if hasattr(layer, "rep") and not getattr(layer, "is_repped", False):
-                layer.rep()
-    return model
 
 
 def input_shape(model: Any, shape: Sequence[int]) -> list[int]:

@@ -31,7 +31,7 @@ from ppocr.export import (
 )
 from ppocr.export.exporter import DESCRIPTION_FILE
 from ppocr.export.from_config import evaluation_operators
-from ppocr.export.program import deployable, input_shape
+from ppocr.export.program import input_shape
 from ppocr.export.tasks import rendered_lines
 from ppocr.fileio import sha256
 from ppocr.infer import TextRecognizer
@@ -148,7 +148,6 @@ class TestForm:
         np.testing.assert_array_equal(weights["branch.scale"], [1.5])
         assert model.branch.scale.item() == 0.5
         assert not model.branch.is_repped
-        assert deployable(paddle.nn.Linear(2, 2)).training is False
 
     @pytest.mark.parametrize(("width", "expected"), [(None, -1), (WIDTH, WIDTH)])
     def test_the_model_says_whether_widths_vary(self, tmp_path: Path, width: int | None, expected: int) -> None:
