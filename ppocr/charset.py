@@ -8,6 +8,7 @@ these two; the charset travels inside checkpoints, ``inference.yml`` and ONNX me
 from __future__ import annotations
 
 import hashlib
+import re
 import string
 import unicodedata
 from collections import Counter
@@ -22,6 +23,12 @@ import numpy.typing as npt
 from ppocr.errors import CharsetError
 
 IntArray = npt.NDArray[np.int64]
+
+FLAG = re.compile("[\U0001F1E6-\U0001F1FF]{2}")
+"""A flag: two letters of a country code that are shown as one character. Published dictionaries hold some."""
+
+PIECE = re.compile(f"{FLAG.pattern}|.", re.DOTALL)
+"""What counts as one character."""
 
 
 class UnknownCharacterError(CharsetError):
@@ -60,9 +67,9 @@ class Charset:
     """The characters of a model in the order of their class indices.
 
     Args:
-        symbols: One-character strings, without repeats. The space is an ordinary member. One repeat is accepted: a
-            final space after an earlier one. Published models have it, whose dictionary held the space already when
-            ``use_space_char`` added it; the last one is used for encoding, both decode to a space.
+        symbols: One-character strings (a flag counts as one), without repeats. The space is an ordinary member. One
+            repeat is accepted: a final space after an earlier one. Published models have it, whose dictionary held the
+            space already when ``use_space_char`` added it; the last one is used for encoding, both decode to a space.
         lowercase: Texts are lower-cased before they are encoded (the default charset ``0-9a-z`` is case-blind).
         right_to_left: Texts are written from right to left, the image is read from left to right: see `mirrored`.
     """
@@ -75,7 +82,7 @@ class Charset:
     def __post_init__(self) -> None:
         if not self.symbols:
             raise CharsetError("the charset is empty", expected="at least one character", cure="fill the dictionary")
-        long = [symbol for symbol in self.symbols if len(symbol) != 1]
+        long = [symbol for symbol in self.symbols if not _is_one(symbol)]
         if long:
             raise CharsetError(f"charset entries that are not one character: {long[:5]!r}",
                                expected="one character per entry", cure="correct the dictionary")
@@ -110,7 +117,7 @@ class Charset:
         symbols, problems = [], []
         seen: dict[str, int] = {}
         for number, line in enumerate(_dictionary_lines(file), start=1):
-            if len(line) != 1:
+            if not _is_one(line):
                 problems.append(f"line {number}: {line!r} is {'empty' if not line else f'{len(line)} characters'}")
             elif line in seen:
                 problems.append(f"line {number}: {line!r} repeats line {seen[line]}")
@@ -155,7 +162,7 @@ class Charset:
 
     def unknown_characters(self, text: str) -> str:
         """Return the characters of `text` that the charset lacks, in order of appearance, without repeats."""
-        return "".join(dict.fromkeys(char for char in self.normalize(text) if char not in self._index))
+        return "".join(dict.fromkeys(char for char in self._pieces(text) if char not in self._index))
 
     def encode(self, text: str) -> IntArray:
         """Return the indices of the characters of `text`, int64 ``[len(text)]``, 0 for the first symbol.
@@ -164,7 +171,7 @@ class Charset:
             UnknownCharacterError: A character is not in the charset; all of them are named.
         """
         try:
-            return np.fromiter((self._index[char] for char in self.normalize(text)), dtype=np.int64)
+            return np.fromiter((self._index[char] for char in self._pieces(text)), dtype=np.int64)
         except KeyError:
             unknown = self.unknown_characters(text)
         error = UnknownCharacterError(
@@ -174,6 +181,11 @@ class Charset:
         )
         error.characters = unknown
         raise error
+
+    def _pieces(self, text: str) -> Iterable[str]:
+        """Return the characters of a text as they are encoded."""
+        normal = self.normalize(text)
+        return PIECE.findall(normal) if FLAG.search(normal) else normal
 
     def decode(self, indices: Iterable[int]) -> str:
         """Return the text of symbol indices (the inverse of `encode`, in reading direction)."""
@@ -271,6 +283,10 @@ def sar_codec(charset: Charset) -> Codec:
 def nrtr_codec(charset: Charset) -> Codec:
     """Classes of an NRTR (transformer) head: padding 0, unknown 1, begin 2 and end 3 of sequence come first."""
     return Codec(charset, **NRTR_SPECIALS)
+
+
+def _is_one(symbol: str) -> bool:
+    return len(symbol) == 1 or FLAG.fullmatch(symbol) is not None
 
 
 def _dictionary_lines(file: Path) -> list[str]:

@@ -81,6 +81,7 @@ PACKAGES = (
     Package(("imgaug",), "imgaug", "the transform IaaAugment", IMGAUG_PROBE),
     Package(("lmdb",), "lmdb", "LMDBDataSet"),
     Package(("matplotlib",), "matplotlib", "fonts for rendered words"),
+    Package(("onnxruntime", "onnxruntime-gpu"), "onnxruntime", "ONNX models"),
     Package(("visualdl",), "visualdl", "Global.use_visualdl"),
 )
 

@@ -80,6 +80,10 @@ class InferenceError(PPOCRError):
     """An inference folder or an input that a predictor cannot use."""
 
 
+class HubError(PPOCRError):
+    """A published model that is unknown, cannot be found, or whose files are damaged."""
+
+
 class SampleError(Exception):
     """One sample cannot be used. The dataset decides what follows: skip and count, or count as a miss.
 

@@ -128,3 +128,27 @@ def test_codecs(codec: Codec, classes: int, first: int, specials: dict[str, int]
     encoded = codec.encode("0z")
     assert encoded.tolist() == [first, first + 35]
     assert codec.decode(np.concatenate([list(specials.values()), encoded])) == "0z"
+
+
+class TestFlags:
+    """A flag is two code points, and one character of published dictionaries."""
+
+    FLAG = "\U0001F1E9\U0001F1EA"
+
+    def test_is_one_character(self, tmp_path: Path) -> None:
+        file = tmp_path / "dict.txt"
+        file.write_text(f"a\n{self.FLAG}\nb\n", encoding="utf-8")
+        charset = Charset.from_file(file)
+        assert charset.symbols == ("a", self.FLAG, "b")
+        assert charset.encode(f"b{self.FLAG}a").tolist() == [2, 1, 0]
+        assert charset.decode([2, 1, 0]) == f"b{self.FLAG}a"
+        assert Charset.from_dict(charset.to_dict()) == charset
+
+    def test_of_another_country_is_unknown_as_a_whole(self) -> None:
+        other = "\U0001F1EC\U0001F1E7"
+        assert Charset(("a", self.FLAG)).unknown_characters(f"a{other}{self.FLAG}x") == f"{other}x"
+
+    @pytest.mark.parametrize("symbol", ["ab", "\U0001F1E9a", "\U0001F1E9\U0001F1EA\U0001F1E9", "e\u0301"])
+    def test_other_pairs_are_not(self, symbol: str) -> None:
+        with pytest.raises(CharsetError, match="not one character"):
+            Charset(("a", symbol))

@@ -7,18 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from ppocr.charset import Charset
 from ppocr.errors import ConfigError, ExportError
-from ppocr.infer.folder import SCHEMA
 from ppocr.infer.operators import Operator, prediction_operators
+from ppocr.model_files import SCHEMA, dump_description
 from ppocr.registry import POSTPROCESSES, TRANSFORMS, check_arguments, constructor_parameters
 from ppocr.sections import to_plain
 
 PLAIN = (str, int, float, bool, type(None))
-
-HEADER = "# Everything that a predictor needs besides the program and its weights. Written by ppocr-toolkit.\n"
 
 
 @dataclass(frozen=True)
@@ -125,10 +121,7 @@ def describe(
     if charset is not None:
         content["Charset"] = charset.to_dict()
     content["Parameters"] = dict(parameters)
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text = yaml.dump(to_plain(content), Dumper=dumper, sort_keys=False, allow_unicode=True, width=120,
-                     default_flow_style=None)
-    return HEADER + str(text)
+    return dump_description(to_plain(content))
 
 
 def _resolved(

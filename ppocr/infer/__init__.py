@@ -1,6 +1,6 @@
 """Prediction from exported folders. Importing this needs no Paddle; the backend of that name does when it is used."""
 
-from ppocr.infer import paddle_backend
+from ppocr.infer import onnx_backend, paddle_backend
 from ppocr.infer.classifier import TextClassifier
 from ppocr.infer.detector import TextDetector
 from ppocr.infer.folder import InferenceFolder
@@ -25,5 +25,6 @@ __all__ = [
     "TextSystem",
     "exported_weights",
     "load_pages",
+    "onnx_backend",
     "paddle_backend",
 ]

@@ -18,6 +18,7 @@ from ppocr.infer.options import (
     WITHOUT_EFFECT,
     ClassifierOptions,
     DetectorOptions,
+    ModelOptions,
     RecognizerOptions,
     RuntimeOptions,
     SystemOptions,
@@ -26,7 +27,8 @@ from ppocr.infer.page_files import PageJob
 from ppocr.infer.pages import PDF_DPI
 
 HELP: dict[str, tuple[str, str]] = {
-    "rec_model_dir": ("DIR", "folder of the exported recognizer"),
+    "model": ("NAME", "published model, or system of models, such as PP-OCRv4_mobile (ppocr models lists them)"),
+    "rec_model_dir": ("DIR", "folder of the exported recognizer, or name of a published one"),
     "rec_batch_num": ("N", "most pictures in a batch (default: 6)"),
     "rec_image_shape": ("C,H,W", 'image shape of the recognizer, such as "3,48,320"'),
     "rec_char_dict_path": ("FILE", "dictionary, one character a line"),
@@ -34,7 +36,8 @@ HELP: dict[str, tuple[str, str]] = {
     "max_text_length": ("N", "longest text, for models that ask for it"),
     "rec_postprocess": ("NAME", "decoder, for folders without inference.yml"),
     "dynamic_width": ("BOOL", "widen the image for long lines instead of squeezing it"),
-    "det_model_dir": ("DIR", "folder of the exported detector"),
+    "rec_shared_width": ("BOOL", "batch lines by aspect ratio, filled up to the widest, as PaddleOCR 2 does"),
+    "det_model_dir": ("DIR", "folder of the exported detector, or name of a published one"),
     "det_limit_side_len": ("N", "limit for a side of the picture, in pixels"),
     "det_limit_type": ("TYPE", "max: shrink pictures whose longer side is above the limit; min: enlarge those whose "
                        "shorter side is below it; resize_long: bring the longer side to it"),
@@ -45,8 +48,9 @@ HELP: dict[str, tuple[str, str]] = {
     "det_box_type": ("TYPE", "quad or poly"),
     "use_dilation": ("BOOL", "thicken the text pixels, which joins what is close"),
     "det_db_score_mode": ("MODE", "fast or slow: mean probability in a region's box or within its outline"),
+    "det_whole_pixels": ("BOOL", "cut fractions of pixels off, as PaddleOCR 2 does (default: false)"),
     "max_batch_size": ("N", "most pictures of one size in a batch (default: 4)"),
-    "cls_model_dir": ("DIR", "folder of the exported direction classifier"),
+    "cls_model_dir": ("DIR", "folder of the exported classifier, or name of a published one"),
     "cls_batch_num": ("N", "most pictures in a batch (default: 6)"),
     "cls_image_shape": ("C,H,W", 'image shape of the classifier, such as "3,48,192"'),
     "cls_thresh": ("P", "turn text that is upside down with a higher probability (default: 0.9)"),
@@ -55,7 +59,7 @@ HELP: dict[str, tuple[str, str]] = {
     "drop_score": ("P", "leave out texts of a lower score (default: 0.5)"),
     "save_crop_res": ("BOOL", "keep the pictures of the regions that were read, with their texts"),
     "crop_res_save_dir": ("DIR", "folder for them (default: ./output)"),
-    "backend": ("NAME", "what runs the network (default: paddle)"),
+    "backend": ("NAME", "what runs the network: paddle, onnxruntime (default: by the model's files)"),
     "use_gpu": ("BOOL", "default: if there is one"),
     "gpu_id": ("N", "which GPU"),
     "gpu_mem": ("MB", "GPU memory to reserve"),
@@ -67,8 +71,8 @@ HELP: dict[str, tuple[str, str]] = {
 
 
 TITLES: dict[type, str] = {
-    SystemOptions: "system", DetectorOptions: "detector", RecognizerOptions: "recognizer",
-    ClassifierOptions: "direction classifier", RuntimeOptions: "how networks are run",
+    ModelOptions: "published model", SystemOptions: "system", DetectorOptions: "detector",
+    RecognizerOptions: "recognizer", ClassifierOptions: "direction classifier", RuntimeOptions: "how networks are run",
 }
 """Headings of the help, in its order."""
 
@@ -81,25 +85,22 @@ def boolean(text: str) -> bool:
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from error
 
 
-def predictor_parser(
-    description: str | None, shown: Sequence[type], required: Sequence[str]
-) -> argparse.ArgumentParser:
+def predictor_parser(description: str | None, shown: Sequence[type]) -> argparse.ArgumentParser:
     """Return a parser with the options of all predictors, and those of PaddleOCR's that have no effect here.
 
     Args:
         description: What the command does.
         shown: The classes of options that its help shows.
-        required: Options that must be given.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      allow_abbrev=False)
     for kind, title in TITLES.items():
-        is_shown = kind in shown or kind is RuntimeOptions
+        is_shown = kind in shown or kind in (ModelOptions, RuntimeOptions)
         group = parser.add_argument_group(title) if is_shown else parser
         types_of = typing.get_type_hints(kind)
         for name in kind.__annotations__:
             placeholder, meaning = HELP[name]
-            group.add_argument(f"--{name}", metavar=placeholder, required=name in required,
+            group.add_argument(f"--{name}", metavar=placeholder,
                                help=meaning if is_shown else argparse.SUPPRESS, **_form(types_of[name]))
     for name, default in WITHOUT_EFFECT.items():
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS, **_form(type(default)))

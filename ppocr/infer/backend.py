@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,9 @@ import numpy.typing as npt
 from ppocr.registry import BACKENDS
 
 FloatArray = npt.NDArray[np.float32]
+
+MOST_DEFAULT_THREADS = 4
+"""Text lines are small: more threads than this do not make one of them faster."""
 
 
 class Backend(Protocol):
@@ -36,9 +40,9 @@ def build_backend(name: str, *, model_file: Path, params_file: Path, **context: 
     """Build a registered backend on the files of an exported model.
 
     Args:
-        name: Name in the registry, such as ``"paddle"``.
+        name: Name in the registry: ``"paddle"``, ``"onnxruntime"``, or that of a plugin.
         model_file: The program.
-        params_file: Its weights.
+        params_file: Its weights; the same file where one holds both.
         context: Options, each used by the backends that know it: ``use_gpu``, ``gpu_id``, ``gpu_mem``,
             ``cpu_threads``, ``enable_mkldnn``.
 
@@ -49,3 +53,9 @@ def build_backend(name: str, *, model_file: Path, params_file: Path, **context: 
     """
     backend: Backend = BACKENDS.build({"name": name}, model_file=model_file, params_file=params_file, **context)
     return backend
+
+
+def default_threads() -> int:
+    """Return how many threads one call takes where nothing is asked for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_DEFAULT_THREADS)

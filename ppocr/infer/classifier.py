@@ -42,13 +42,14 @@ class TextClassifier(DirectionReader):
     the classes "0" and "180". Safe to be called from several threads at once.
 
     Args:
-        args: The folder, or the arguments below as a mapping or namespace (values that are None are not set).
-        cls_model_dir: Folder of the exported model.
+        args: The folder or name, or the arguments below as a mapping or namespace (values that are None are not set).
+        cls_model_dir: Folder of the exported model, or name of a published one (`ppocr.hub`).
+        model: Name of a published model, or of a system, of which the part is taken.
         cls_batch_num: Most images in a batch, 6 by default.
         cls_image_shape: Channels, height and width, ``[3, 48, 192]`` or ``"3,48,192"``.
         cls_thresh: An image is turned if it is upside down with a higher probability than this, 0.9 by default.
         label_list: Names of the classes; images of a class with "180" in its name are upside down.
-        backend: What runs the network, ``"paddle"`` by default.
+        backend: What runs the network, ``"paddle"`` or ``"onnxruntime"``; by default the model's files decide.
         use_gpu: True, False, or None to take a GPU if there is one.
         gpu_id: Which GPU.
         gpu_mem: Megabytes of GPU memory to reserve.
@@ -58,6 +59,7 @@ class TextClassifier(DirectionReader):
 
     Raises:
         InferenceError: A wrong argument, or a folder that cannot be used.
+        HubError: The published model cannot be had.
         ConfigError: The folder names a transform or post-process that does not exist here, or the number of classes is
             not that of `label_list`.
     """
@@ -67,6 +69,7 @@ class TextClassifier(DirectionReader):
         args: Any = None,
         *,
         cls_model_dir: str | Path | None = None,
+        model: str | None = None,
         cls_batch_num: int | None = None,
         cls_image_shape: Sequence[int] | str | None = None,
         cls_thresh: float | None = None,
@@ -83,7 +86,7 @@ class TextClassifier(DirectionReader):
         options = read_options(ClassifierOptions, args, {name: given[name] for name in option_names(ClassifierOptions)})
         import_plugins(options.plugins, Path.cwd())
         self.options = options
-        self.folder = InferenceFolder.open(options.cls_model_dir)
+        self.folder = InferenceFolder.open(options.cls_model_dir, task=TASK, backend=options.backend)
         operators, section = _resolve(self.folder, options)
         network = open_backend(self.folder, options)
         pipeline = build_operators(operators)

@@ -35,8 +35,9 @@ class TextDetector(RegionReader):
     Safe to be called from several threads at once.
 
     Args:
-        args: The folder, or the arguments below as a mapping or namespace (values that are None are not set).
-        det_model_dir: Folder of the exported model.
+        args: The folder or name, or the arguments below as a mapping or namespace (values that are None are not set).
+        det_model_dir: Folder of the exported model, or name of a published one (`ppocr.hub`).
+        model: Name of a published model, or of a system, of which the part is taken.
         det_limit_side_len: Limit for a side of the picture in pixels; see `det_limit_type`.
         det_limit_type: ``"max"`` shrinks pictures whose longer side is above the limit, ``"min"`` enlarges those whose
             shorter side is below it, ``"resize_long"`` brings the longer side to it.
@@ -48,8 +49,10 @@ class TextDetector(RegionReader):
         det_box_type: ``"quad"`` or ``"poly"``.
         use_dilation: Thicken the text pixels, which joins what is close.
         det_db_score_mode: ``"fast"`` or ``"slow"``: mean probability in the region's box or within its outline.
+        det_whole_pixels: Cut fractions of pixels off as the predictors of published models do, for boxes equal to
+            theirs; see `DBPostProcess`.
         max_batch_size: Most pictures of one size in a batch of `detect_many`, 4 by default.
-        backend: What runs the network, ``"paddle"`` by default.
+        backend: What runs the network, ``"paddle"`` or ``"onnxruntime"``; by default the model's files decide.
         use_gpu: True, False, or None to take a GPU if there is one.
         gpu_id: Which GPU.
         gpu_mem: Megabytes of GPU memory to reserve.
@@ -59,6 +62,7 @@ class TextDetector(RegionReader):
 
     Raises:
         InferenceError: A wrong argument, or a folder that cannot be used.
+        HubError: The published model cannot be had.
         ConfigError: The folder names a transform or post-process that does not exist here.
     """
 
@@ -67,6 +71,7 @@ class TextDetector(RegionReader):
         args: Any = None,
         *,
         det_model_dir: str | Path | None = None,
+        model: str | None = None,
         det_limit_side_len: int | None = None,
         det_limit_type: Literal["min", "max", "resize_long"] | None = None,
         det_image_shape: Sequence[int] | str | None = None,
@@ -76,6 +81,7 @@ class TextDetector(RegionReader):
         det_box_type: Literal["quad", "poly"] | None = None,
         use_dilation: bool | None = None,
         det_db_score_mode: Literal["fast", "slow"] | None = None,
+        det_whole_pixels: bool | None = None,
         max_batch_size: int | None = None,
         backend: str | None = None,
         use_gpu: bool | None = None,
@@ -89,7 +95,7 @@ class TextDetector(RegionReader):
         options = read_options(DetectorOptions, args, {name: given[name] for name in option_names(DetectorOptions)})
         import_plugins(options.plugins, Path.cwd())
         self.options = options
-        self.folder = InferenceFolder.open(options.det_model_dir)
+        self.folder = InferenceFolder.open(options.det_model_dir, task=TASK, backend=options.backend)
         settings = resolve_detector(self.folder, options)
         network = open_backend(self.folder, options)
         _probe(network, self.folder)

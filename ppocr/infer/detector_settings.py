@@ -72,6 +72,7 @@ def resolve_detector(folder: InferenceFolder, options: DetectorOptions) -> Detec
             "det_box_type": ("box_type", options.det_box_type),
             "use_dilation": ("use_dilation", options.use_dilation),
             "det_db_score_mode": ("score_mode", options.det_db_score_mode),
+            "det_whole_pixels": ("whole_pixels", options.det_whole_pixels),
         }, task=TASK),
     )
 

@@ -1,11 +1,14 @@
 """The folder of an exported model: the program, its weights, and ``inference.yml`` with all that is needed to use it.
 
 Three kinds are read: our own (``schema: 1``), those of PaddleOCR 3 (an ``inference.yml`` without schema) and those of
-PaddleOCR 2 (no ``inference.yml``; the predictor's arguments must then say what it would).
+PaddleOCR 2 (no ``inference.yml``; the predictor's arguments must then say what it would). The network is one of Paddle
+(program and weights) or an ONNX file. In place of a folder, the name of a published model may be given.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +16,27 @@ from typing import Any
 
 import yaml
 
+from ppocr import hub
 from ppocr.charset import Charset
-from ppocr.errors import ConfigError, InferenceError
+from ppocr.errors import ConfigError, HubError, InferenceError, did_you_mean
 from ppocr.infer.operators import Operator, prediction_operators
+from ppocr.model_files import (
+    DESCRIPTION_FILE,
+    ONNX_SUFFIX,
+    PARAMS_SUFFIX,
+    PROGRAM_SUFFIXES,
+    SCHEMA,
+    load_yaml,
+)
 
-SCHEMA = 1
-DESCRIPTION_FILE = "inference.yml"
+__all__ = ["DESCRIPTION_FILE", "SCHEMA", "Description", "InferenceFolder", "model_folder", "read_description"]
+
+LOGGER = logging.getLogger("ppocr")
+
 STEMS = ("inference", "model")
-PROGRAM_SUFFIXES = (".json", ".pdmodel")
-PARAMS_SUFFIX = ".pdiparams"
+
+PADDLE, ONNXRUNTIME = "paddle", "onnxruntime"
+"""Names of the backends that run the two kinds of files."""
 
 
 @dataclass(frozen=True)
@@ -62,30 +77,69 @@ class InferenceFolder:
     Attributes:
         path: The folder.
         model_file: The program.
-        params_file: Its weights.
+        params_file: Its weights; the same file where one holds both (ONNX).
         description: What ``inference.yml`` says; None if there is none (PaddleOCR 2).
+        backend: What runs these files, unless something else is asked for: ``"paddle"`` or ``"onnxruntime"``.
     """
 
     path: Path
     model_file: Path
     params_file: Path
     description: Description | None
+    backend: str = PADDLE
 
     @classmethod
-    def open(cls, path: str | Path) -> InferenceFolder:
+    def open(cls, path: str | Path, *, task: str | None = None, backend: str | None = None) -> InferenceFolder:
         """Find the files of a folder and read its description.
+
+        Args:
+            path: The folder, or the name of a published model (see `ppocr.hub`); a folder that exists comes first.
+            task: What the model is for, if that is known; a system of published models then stands for its part.
+            backend: What is to run the network; where a folder holds files of both kinds it decides, by default for
+                those of Paddle.
 
         Raises:
             InferenceError: The folder or a file is missing, or ``inference.yml`` cannot be used.
+            HubError: The published model cannot be had.
             CharsetError: The stored charset is damaged.
         """
-        folder = Path(path)
-        if not folder.is_dir():
-            raise InferenceError(f"there is no folder {folder}", expected="the folder of an exported model",
-                                 cure="correct the path, or export a model with tools/export_model.py")
-        model_file, params_file = _program_files(folder)
+        folder = model_folder(path, task=task, backend=backend)
+        model_file, params_file = _network_files(folder, backend)
         file = folder / DESCRIPTION_FILE
-        return cls(folder, model_file, params_file, read_description(file) if file.is_file() else None)
+        return cls(folder, model_file, params_file, read_description(file) if file.is_file() else None,
+                   ONNXRUNTIME if model_file.suffix == ONNX_SUFFIX else PADDLE)
+
+
+def model_folder(path: str | Path, *, task: str | None = None, backend: str | None = None) -> Path:
+    """Return the folder that `path` names: a folder, or a published model; which of them it is is logged.
+
+    Args:
+        path: A folder, which comes first, or a name.
+        task: What the model is for, if that is known.
+        backend: What is to run it.
+
+    Raises:
+        InferenceError: There is no such folder, and it is no name either.
+        HubError: The published model cannot be had, or is for another task.
+    """
+    folder, name = Path(path), str(path)
+    known = (*hub.names(), *(hub.systems() if task else ()))
+    if folder.is_dir():
+        if name in known:
+            LOGGER.warning("%s: the folder of this name is taken, not the published model.", folder.absolute())
+        return folder
+    if name in known or name in hub.systems():
+        found = hub.load(name, task=task, format={PADDLE: "paddle", ONNXRUNTIME: "onnx"}.get(backend or ""))
+        LOGGER.info("%s: the published model in %s.", name, found)
+        return found
+    hint = did_you_mean(name, known) if re.fullmatch(r"[\w.-]+", name) else ""
+    if hint:
+        raise HubError(f"there is no folder {name} and no published model of that name ({hint})",
+                       expected="the folder of an exported model, or a name that ppocr models lists",
+                       cure="correct the name")
+    raise InferenceError(f"there is no folder {folder}", expected="the folder of an exported model, or the name of a "
+                         "published one (ppocr models lists them)",
+                         cure="correct the path, or export a model with tools/export_model.py")
 
 
 def read_description(file: Path) -> Description:
@@ -127,28 +181,49 @@ def read_description(file: Path) -> Description:
     )
 
 
-def _program_files(folder: Path) -> tuple[Path, Path]:
+def _network_files(folder: Path, backend: str | None) -> tuple[Path, Path]:
+    """Return program and weights; of ONNX the same file twice."""
+    paddle, onnx = _paddle_files(folder), _onnx_file(folder)
+    if backend == ONNXRUNTIME:
+        paddle = None
+    elif backend == PADDLE:
+        onnx = None
+    if paddle is not None:
+        return paddle
+    if onnx is not None:
+        return onnx, onnx
+    present = sorted(entry.name for entry in folder.iterdir())
+    cure = "correct the folder, or copy the missing file"
+    if any(name.endswith(".pdparams") for name in present):
+        cure = "this folder holds training checkpoints: export one with tools/export_model.py first"
+    shown = ", ".join(present[:10]) + (" …" if len(present) > 10 else "")
+    asked = f" for the backend {backend}" if _paddle_files(folder) or _onnx_file(folder) else ""
+    expected = ("inference.json or inference.pdmodel (or model.json, model.pdmodel) and the .pdiparams of the same "
+                "name, or inference.onnx (or model.onnx)")
+    if asked:
+        expected = "inference.onnx or model.onnx" if backend == ONNXRUNTIME else "a program and its .pdiparams"
+        cure = f"leave the backend {backend} out, which is chosen by the files that are there"
+    raise InferenceError(f"{folder} holds no exported model{asked} ({shown or 'it is empty'})", expected=expected,
+                         cure=cure)
+
+
+def _paddle_files(folder: Path) -> tuple[Path, Path] | None:
     for stem in STEMS:
         params = folder / (stem + PARAMS_SUFFIX)
         for suffix in PROGRAM_SUFFIXES:
             program = folder / (stem + suffix)
             if program.is_file() and params.is_file():
                 return program, params
-    present = sorted(entry.name for entry in folder.iterdir())
-    cure = "correct the folder, or copy the missing file"
-    if any(name.endswith(".pdparams") for name in present):
-        cure = "this folder holds training checkpoints: export one with tools/export_model.py first"
-    shown = ", ".join(present[:10]) + (" …" if len(present) > 10 else "")
-    raise InferenceError(f"{folder} holds no exported model ({shown or 'it is empty'})",
-                         expected="inference.json or inference.pdmodel (or model.json, model.pdmodel) and the "
-                                  ".pdiparams of the same name", cure=cure)
+    return None
+
+
+def _onnx_file(folder: Path) -> Path | None:
+    return next((file for file in (folder / (stem + ONNX_SUFFIX) for stem in STEMS) if file.is_file()), None)
 
 
 def _load_yaml(file: Path) -> Mapping[str, Any]:
     try:
-        # The C parser reads the long lists of characters ten times as fast; both construct plain values only.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(file.read_text(encoding="utf-8"))
-        content = loader.get_single_data()
+        content = load_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InferenceError(f"{file} cannot be read: {error}", expected="a complete inference.yml",
                              cure="export the model again, or copy the file again") from None

@@ -77,6 +77,23 @@ def load_images(paths: Sequence[Path], *, ignore_orientation: bool = False) -> I
         yield load_image(path, data, ignore_orientation=ignore_orientation) if isinstance(data, bytes) else data
 
 
+def read_images(sources: Sequence[str | Path]) -> list[npt.NDArray[Any]]:
+    """Return the pictures that `list_images` finds, BGR uint8 ``[H, W, 3]`` each.
+
+    Raises:
+        InferenceError: A source has no picture.
+        ImageError: A picture cannot be read.
+    """
+    pictures = []
+    for loaded in load_images(list_images(sources)):
+        if loaded.error is not None:
+            raise ImageError(f"{loaded.path}: {loaded.error.what}", expected=loaded.error.expected,
+                             cure=loaded.error.cure)
+        assert loaded.pixels is not None
+        pictures.append(loaded.pixels)
+    return pictures
+
+
 def load_image(path: Path, data: bytes, *, ignore_orientation: bool = False) -> LoadedImage:
     """Return the picture that a file holds, or the error.
 

@@ -36,8 +36,8 @@ def open_backend(folder: InferenceFolder, options: RuntimeOptions) -> Backend:
         InferenceError: It cannot load the files.
     """
     return build_backend(
-        options.backend, model_file=folder.model_file, params_file=folder.params_file, use_gpu=options.use_gpu,
-        gpu_id=options.gpu_id, gpu_mem=options.gpu_mem, cpu_threads=options.cpu_threads,
+        options.backend or folder.backend, model_file=folder.model_file, params_file=folder.params_file,
+        use_gpu=options.use_gpu, gpu_id=options.gpu_id, gpu_mem=options.gpu_mem, cpu_threads=options.cpu_threads,
         enable_mkldnn=options.enable_mkldnn,
     )
 

@@ -35,16 +35,27 @@ WITHOUT_EFFECT: dict[str, Any] = {
 }
 """Arguments that PaddleOCR's predictors take and that mean nothing here, with the value that asks for nothing."""
 
-OF_COMMANDS = ("image_dir", "output", "visualize", "draw_img_save_dir", "vis_font_path", "page_num", "pdf_dpi")
+OF_COMMANDS = ("image_dir", "output", "save", "visualize", "draw_img_save_dir", "vis_font_path", "page_num", "pdf_dpi")
 """Arguments that tell a command what to read and where to write; a predictor has no use for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RuntimeOptions:
+class ModelOptions:
+    """Which published model is used.
+
+    Attributes:
+        model: Its name, or that of a system of models; a folder or name for one part, where it is given, wins.
+    """
+
+    model: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptions(ModelOptions):
     """How networks are run. None leaves a value to the machine.
 
     Attributes:
-        backend: What runs the network.
+        backend: What runs the network; None chooses by the files of the model.
         use_gpu: True, False, or None to take a GPU if there is one.
         gpu_id: Which GPU.
         gpu_mem: Megabytes of GPU memory to reserve.
@@ -53,7 +64,7 @@ class RuntimeOptions:
         plugins: Modules or files that register components which the model needs.
     """
 
-    backend: str = "paddle"
+    backend: str | None = None
     use_gpu: bool | None = None
     gpu_id: int = 0
     gpu_mem: int = 500
@@ -67,7 +78,7 @@ class RecognizerOptions(RuntimeOptions):
     """What may be set for a recognizer. None leaves a value to the exported folder.
 
     Attributes:
-        rec_model_dir: Folder of the exported model.
+        rec_model_dir: Folder of the exported model, or name of a published one.
         rec_batch_num: Most images in a batch.
         rec_image_shape: Channels, height and width, as a list or as text ``"3,48,320"``.
         rec_char_dict_path: Dictionary, one character a line.
@@ -75,6 +86,7 @@ class RecognizerOptions(RuntimeOptions):
         max_text_length: Longest text, for the models that ask for it.
         rec_postprocess: Registered name of the decoder, for folders without ``inference.yml``.
         dynamic_width: Widen the image for long lines instead of squeezing it; None does as evaluation did.
+        rec_shared_width: Fill the images of a batch up to the width of its widest.
     """
 
     rec_model_dir: str
@@ -85,6 +97,7 @@ class RecognizerOptions(RuntimeOptions):
     max_text_length: int | None = None
     rec_postprocess: str | None = None
     dynamic_width: bool | None = None
+    rec_shared_width: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +105,7 @@ class DetectorOptions(RuntimeOptions):
     """What may be set for a detector. None leaves a value to the exported folder.
 
     Attributes:
-        det_model_dir: Folder of the exported model.
+        det_model_dir: Folder of the exported model, or name of a published one.
         det_limit_side_len: Limit for a side of the picture in pixels; see `det_limit_type`.
         det_limit_type: ``"max"`` shrinks pictures whose longer side is above the limit, ``"min"`` enlarges those whose
             shorter side is below it, ``"resize_long"`` brings the longer side to it.
@@ -104,6 +117,7 @@ class DetectorOptions(RuntimeOptions):
         det_box_type: ``"quad"`` or ``"poly"``.
         use_dilation: Thicken the text pixels, which joins what is close.
         det_db_score_mode: ``"fast"`` or ``"slow"``: mean probability in the region's box or within its outline.
+        det_whole_pixels: Cut fractions of pixels off as the predictors of published models do.
         max_batch_size: Most pictures of one size in a batch, where several are given at once.
     """
 
@@ -117,6 +131,7 @@ class DetectorOptions(RuntimeOptions):
     det_box_type: Literal["quad", "poly"] | None = None
     use_dilation: bool | None = None
     det_db_score_mode: Literal["fast", "slow"] | None = None
+    det_whole_pixels: bool | None = None
     max_batch_size: int = 4
 
 
@@ -125,7 +140,7 @@ class ClassifierOptions(RuntimeOptions):
     """What may be set for a direction classifier. None leaves a value to the exported folder.
 
     Attributes:
-        cls_model_dir: Folder of the exported model.
+        cls_model_dir: Folder of the exported model, or name of a published one.
         cls_batch_num: Most images in a batch.
         cls_image_shape: Channels, height and width, as a list or as text ``"3,48,192"``.
         cls_thresh: A crop is turned if the classifier is more certain than this that it is upside down.
@@ -140,7 +155,7 @@ class ClassifierOptions(RuntimeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SystemOptions:
+class SystemOptions(ModelOptions):
     """What may be set for the whole system besides the arguments of its parts.
 
     Attributes:
@@ -174,7 +189,7 @@ def read_options(kind: type[Options], args: Any, keywords: Mapping[str, Any]) ->
 
     Args:
         kind: The options of one predictor.
-        args: A folder, a mapping, a namespace (anything with attributes), or None.
+        args: A folder or name, a mapping, a namespace (anything with attributes), or None.
         keywords: Further options; names that `kind` does not have are passed over.
 
     Raises:
@@ -193,8 +208,11 @@ def read_options(kind: type[Options], args: Any, keywords: Mapping[str, Any]) ->
         else:
             _accept_foreign(key, value, types)
     if folder and folder not in values:
-        raise InferenceError("no model is given", expected=f"{folder}: the folder of an exported model",
-                             cure=f'write {folder}="output/inference"')
+        if "model" not in values:
+            raise InferenceError("no model is given",
+                                 expected=f"{folder}: the folder of an exported model, or the name of a published one",
+                                 cure=f'write {folder}="output/inference", or a name that ppocr models lists')
+        values[folder] = values["model"]
     return kind(**values)
 
 

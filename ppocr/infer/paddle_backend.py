@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ppocr.errors import DependencyError, InferenceError
+from ppocr.infer.backend import default_threads
 from ppocr.registry import BACKENDS
 
 LOGGER = logging.getLogger("ppocr")
-
-MOST_DEFAULT_THREADS = 4
-"""Text lines are small: more threads than this do not make one of them faster."""
 
 PADDLE_ERRORS = (RuntimeError, ValueError, OSError, SystemError, TypeError)
 """What Paddle raises, depending on where in it something fails."""
@@ -65,7 +62,7 @@ class PaddleBackend:
             config.enable_use_gpu(gpu_mem, gpu_id)
         else:
             config.disable_gpu()
-            config.set_cpu_math_library_num_threads(cpu_threads or _default_threads())
+            config.set_cpu_math_library_num_threads(cpu_threads or default_threads())
             if self.use_mkldnn:
                 config.enable_mkldnn()
             else:
@@ -133,11 +130,6 @@ def _choose_gpu(use_gpu: bool | None) -> bool:
     if use_gpu and not available:
         LOGGER.warning("use_gpu is true, but this Paddle or this machine has no GPU; running on CPU.")
     return available
-
-
-def _default_threads() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_DEFAULT_THREADS)
 
 
 def _last_line(error: BaseException) -> str:

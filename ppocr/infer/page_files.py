@@ -68,8 +68,8 @@ def detect_pages(detector: RegionReader, job: PageJob) -> int:
         DependencyError: There is a PDF file, and the package that reads them is missing.
     """
 
-    def rows(found: Detection) -> list[str]:
-        return [json.dumps([rounded_points(polygon) for polygon in found.polygons])]
+    def rows(page: LoadedImage, found: Detection) -> list[str]:
+        return [f"{page.name}\t{json.dumps([rounded_points(polygon) for polygon in found.polygons])}"]
 
     def draw(found: Detection, image: Image) -> Image:
         return found.draw(image)
@@ -77,7 +77,7 @@ def detect_pages(detector: RegionReader, job: PageJob) -> int:
     return _process(detector.detect, rows, draw, job)
 
 
-def read_pages(system: PageReader, job: PageJob) -> int:
+def read_pages(system: PageReader, job: PageJob, *, bare: bool = False) -> int:
     """Print ``name<TAB>text<TAB>score`` for each text of each page; return the exit code of a command that does this.
 
     A page that cannot be read is told on stderr and does not stop the others; the exit code is then 1. How many texts
@@ -85,6 +85,7 @@ def read_pages(system: PageReader, job: PageJob) -> int:
 
     Args:
         system: What reads.
+        bare: Print the texts alone, and before those of each page ``== name ==`` if there may be several pages.
         job: What is read and written; objects hold ``image``, ``page`` for a file of several, and what
             `PageResult.to_dict` gives, or ``error``.
 
@@ -95,9 +96,14 @@ def read_pages(system: PageReader, job: PageJob) -> int:
 
     sums: Counter[str] = Counter()
 
-    def rows(page: PageResult) -> list[str]:
-        sums.update(pages=1, texts=len(page.lines), dropped=page.dropped, empty=not page.lines)
-        return [f"{line.text}\t{line.score:.4f}" for line in page.lines]
+    titled = isinstance(job.sources, (str, Path)) or len(job.sources) > 1 or Path(job.sources[0]).is_dir()
+
+    def rows(page: LoadedImage, result: PageResult) -> list[str]:
+        sums.update(pages=1, texts=len(result.lines), dropped=result.dropped, empty=int(not result.lines))
+        if bare:
+            title = [f"== {page.name} =="] if titled or page.page is not None else []
+            return title + [line.text for line in result.lines]
+        return [f"{page.name}\t{line.text}\t{line.score:.4f}" for line in result.lines]
 
     def draw(page: PageResult, image: Image) -> Image:
         return page.draw(image, job.font_path)
@@ -110,7 +116,7 @@ def read_pages(system: PageReader, job: PageJob) -> int:
 
 def _process(
     read: Callable[[Image], Result],
-    rows: Callable[[Result], Iterable[str]],
+    rows: Callable[[LoadedImage, Result], Iterable[str]],
     draw: Callable[[Result, Image], Image],
     job: PageJob,
 ) -> int:
@@ -131,8 +137,8 @@ def _process(
                 print(f"{page.name}: {result.what}", file=sys.stderr)
             else:
                 record |= result.to_dict()
-                for row in rows(result):
-                    print(f"{page.name}\t{row}")
+                for row in rows(page, result):
+                    print(row)
                 if pictures is not None:
                     pictures.add(page, draw(result, pixels))
             if file is not None:

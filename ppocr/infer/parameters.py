@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ppocr.errors import InferenceError
 from ppocr.infer.folder import InferenceFolder
+from ppocr.protobuf import fields, varints
 
 Array = npt.NDArray[Any]
 
@@ -25,7 +26,6 @@ DTYPES: dict[int, str] = {0: "?", 1: "<i2", 2: "<i4", 3: "<i8", 4: "<f2", 5: "<f
 """Paddle's numbers of element types; bfloat16 (22) comes as uint16."""
 
 PARAMETER_OP = "p"
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 def exported_weights(path: str | Path) -> dict[str, Array]:
@@ -101,62 +101,22 @@ def _tensors(data: bytes) -> Iterator[Array]:
 
 def _tensor_description(message: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
     code, shape = 0, []
-    for field, value in _fields(message):
+    for field, value in fields(message):
         if field == 1:
             code = value
         elif field == 2:
-            shape += [value] if isinstance(value, int) else _varints(value)
+            shape += [value] if isinstance(value, int) else varints(value)
     return np.dtype(DTYPES[code]), tuple(shape)
 
 
 def _persistable_variables(program: bytes) -> Iterator[str]:
     """Yield the weights that an older program (a protobuf message) declares: blocks (1), their variables (3)."""
-    for field, block in _fields(program):
+    for field, block in fields(program):
         if field != 1:
             continue
-        for inner, variable in _fields(block):
+        for inner, variable in fields(block):
             if inner == 3:
-                parts = dict(_fields(variable))
+                parts = dict(fields(variable))
                 name = bytes(parts[1]).decode()
                 if parts.get(3) and name not in ("feed", "fetch"):
                     yield name
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield ``(field number, value)`` of a protobuf message; nested messages and texts come as bytes."""
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
-        kind = key & 7
-        if kind == VARINT:
-            value, position = _varint(message, position)
-            yield key >> 3, value
-        elif kind == BYTES:
-            size, position = _varint(message, position)
-            yield key >> 3, message[position:position + size]
-            position += size
-        elif kind in (FIXED32, FIXED64):
-            size = 4 if kind == FIXED32 else 8
-            yield key >> 3, message[position:position + size]
-            position += size
-        else:
-            raise ValueError(f"a protobuf field of kind {kind}")
-
-
-def _varints(data: bytes) -> list[int]:
-    values, position = [], 0
-    while position < len(data):
-        value, position = _varint(data, position)
-        values.append(value)
-    return values
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, position

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -68,14 +69,18 @@ class Reader(Generic[Result]):
         self._input = backend.input_names[0]
         self._needs: tuple[str, ...] = tuple(getattr(postprocess, "needs", ()))
 
-    def prepare(self, image: Image | bytes) -> Prepared:
+    def prepare(self, image: Image | bytes, **hints: Any) -> Prepared:
         """Return what network and post-process see of one image.
+
+        Args:
+            image: See `read`.
+            hints: Further keys for the transforms.
 
         Raises:
             ImageError: The image cannot be used.
         """
         try:
-            sample = self.operators({"image": decode_image(image)})
+            sample = self.operators({"image": decode_image(image), **hints})
         except SampleError as error:
             raise ImageError(f"the image cannot be used: {error}", expected=self.subject, cure="leave it out") from None
         missing = [key for key in self._needs if key not in sample]
@@ -124,14 +129,9 @@ class Reader(Generic[Result]):
                                    for position, image in enumerate(images[start:start + step])])
         return results
 
-    def _prepared(self, image: Any, which: str) -> Prepared:
-        if not isinstance(image, (np.ndarray, bytes)):
-            raise ImageError(f"{which} is {type(image).__name__}", expected="a uint8 array [H, W, 3], BGR",
-                             cure="read the picture first; cv2.imread returns None where it cannot")
-        try:
-            return self.prepare(image)
-        except ImageError as error:
-            raise ImageError(f"{which}: {error.what}", expected=error.expected, cure=error.cure) from None
+    def _prepared(self, image: Any, which: str, **hints: Any) -> Prepared:
+        with _naming(image, which):
+            return self.prepare(image, **hints)
 
     def _read(self, prepared: Sequence[Prepared]) -> list[Result]:
         groups: dict[tuple[int, ...], list[int]] = {}
@@ -152,20 +152,45 @@ class LineReader(Reader[TextLine]):
     """Reads text lines. Safe to be called from several threads at once.
 
     A batch holds only images that come out equally wide, so that a text does not depend on what else is in the list.
+    With `shared_width` it holds the images whose aspect ratios are next to each other, all filled up to the width of
+    its widest, as the predictors of published models do: a text can then be another one beside another neighbour.
 
     Args:
         backend: Runs the network; its first input takes images, its first output is decoded.
         operators: The transforms, from ``image`` (BGR uint8) to ``image`` (float32 ``[C, H, W]``).
         postprocess: From ``{"probs": array}`` to lines.
         batch_size: Most images in a batch, at least 1.
+        shared_width: Fill the images of a batch up to the width of its widest.
     """
 
-    def __init__(self, backend: Backend, operators: Pipeline, postprocess: Any, batch_size: int = 6) -> None:
+    def __init__(
+        self, backend: Backend, operators: Pipeline, postprocess: Any, batch_size: int = 6, shared_width: bool = False
+    ) -> None:
         super().__init__(backend, operators, postprocess, batch_size)
+        self.shared_width = shared_width
 
     def recognize(self, images: Sequence[Image | bytes]) -> list[TextLine]:
         """Return the text of each image, in order; see `read`."""
-        return self.read(images)
+        return self._read_by_ratio(images) if self.shared_width else self.read(images)
+
+    def _read_by_ratio(self, images: Sequence[Image | bytes]) -> list[TextLine]:
+        _require_list(images)
+        ratios = np.array([self._ratio(image, f"image {position} of the list")
+                           for position, image in enumerate(images)])
+        order = np.argsort(ratios)
+        lines: dict[int, TextLine] = {}
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start:start + self.batch_size].tolist()
+            prepared = [self._prepared(images[position], f"image {position} of the list",
+                                       widest_ratio=float(ratios[batch].max())) for position in batch]
+            lines.update(zip(batch, self._read(prepared), strict=True))
+        return [lines[position] for position in range(len(images))]
+
+    def _ratio(self, image: Any, which: str) -> float:
+        """Return width over height."""
+        with _naming(image, which):
+            height, width = decode_image(image).shape[:2]
+        return width / height
 
 
 class DirectionReader(Reader[Direction]):
@@ -240,6 +265,18 @@ class RegionReader(Reader[Detection]):
     def detect_many(self, images: Sequence[Image | bytes]) -> list[Detection]:
         """Return the text regions of each picture; those that come out equally large share batches. See `read`."""
         return self.read(images)
+
+
+@contextmanager
+def _naming(image: Any, which: str) -> Iterator[None]:
+    """Refuse what is no image, and name the image in errors about it."""
+    if not isinstance(image, (np.ndarray, bytes)):
+        raise ImageError(f"{which} is {type(image).__name__}", expected="a uint8 array [H, W, 3], BGR",
+                         cure="read the picture first; cv2.imread returns None where it cannot")
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{which}: {error.what}", expected=error.expected, cure=error.cure) from None
 
 
 def _require_list(images: Any) -> None:

@@ -15,12 +15,17 @@ from ppocr.infer.folder import InferenceFolder
 from ppocr.infer.opening import replace_in_operators, require_task
 from ppocr.infer.operators import Operator
 from ppocr.infer.options import RecognizerOptions, parse_sizes
+from ppocr.model_files import ONNX_SUFFIX
+from ppocr.onnx_header import OnnxHeader, read_onnx_header
 from ppocr.postprocess import build_postprocess
 from ppocr.registry import POSTPROCESSES, constructor_parameters
 
 LOGGER = logging.getLogger("ppocr")
 
 TASK = "rec"
+
+USUAL_WIDTH = 320
+"""Pixels to which published recognizers bring shorter lines."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +105,20 @@ def choose_charset(settings: Settings, num_classes: int, source: str) -> tuple[C
 
 def _without_description(folder: InferenceFolder, options: RecognizerOptions) -> Settings:
     """Settings for a folder of PaddleOCR 2, where the arguments say everything."""
-    lacking = [name for name, value in (("rec_char_dict_path", options.rec_char_dict_path),
-                                        ("rec_image_shape", options.rec_image_shape)) if value is None]
+    header = read_onnx_header(folder.model_file) if folder.model_file.suffix == ONNX_SUFFIX else None
+    shape = _image_shape(options) or (_shape_of(header) if header else None)
+    has_characters = options.rec_char_dict_path is not None or (header is not None and bool(header.characters))
+    lacking = [name for name, is_known in (("rec_char_dict_path", has_characters), ("rec_image_shape", bool(shape)))
+               if not is_known]
     if lacking:
         raise InferenceError(
-            f"{folder.path} has no inference.yml (it was exported by PaddleOCR 2), and {' and '.join(lacking)} "
+            f"{folder.path} has no inference.yml{'' if header else ' (it was exported by PaddleOCR 2)'}, and "
+            f"{' and '.join(lacking)} "
             f"{'is' if len(lacking) == 1 else 'are'} not given",
             expected="the dictionary and the image shape of the training",
             cure='add rec_char_dict_path=<dictionary> and rec_image_shape="3,32,320" (PP-OCRv3 and later: "3,48,320")',
         )
-    arguments: dict[str, Any] = {"image_shape": _image_shape(options)}
+    arguments: dict[str, Any] = {"image_shape": shape}
     if options.dynamic_width is not None:
         arguments["infer_mode"] = options.dynamic_width
     operators: tuple[Operator, ...] = ({"RecResizeImg": arguments},)
@@ -134,10 +143,12 @@ def _charsets(folder: InferenceFolder, options: RecognizerOptions) -> tuple[Char
         symbols = tuple(symbol for symbol in stored.symbols if symbol != " ")
         symbols += (" ",) if options.use_space_char else ()
         return (Charset(symbols, lowercase=stored.lowercase, right_to_left=stored.right_to_left),)
-    if description is None or not description.dictionary:
+    symbols = description.dictionary if description else ()
+    if not symbols and folder.model_file.suffix == ONNX_SUFFIX:
+        symbols = read_onnx_header(folder.model_file).characters
+    if not symbols:
         raise InferenceError(f"{folder.path} holds no charset", expected="the characters of the model",
                              cure="add rec_char_dict_path=<dictionary of the training>")
-    symbols = description.dictionary
     return _with_and_without_space(lambda space: Charset((*symbols, " ") if space else symbols), options.use_space_char)
 
 
@@ -150,6 +161,14 @@ def _image_shape(options: RecognizerOptions) -> list[int] | None:
         return None
     return parse_sizes(options.rec_image_shape, 3, name="rec_image_shape",
                        expected='channels, height and width: "3,48,320"')
+
+
+def _shape_of(header: OnnxHeader) -> list[int] | None:
+    """Return the shape of pictures that an ONNX file asks for, as wide as is usual where it leaves that open."""
+    channels, height, width = header.input_shape[1:] if len(header.input_shape) == 4 else (-1, -1, -1)
+    if min(channels, height) < 1:
+        return None
+    return [channels, height, width if width > 0 else USUAL_WIDTH]
 
 
 def _apply_text_length(postprocess: dict[str, Any], value: int) -> None:

@@ -11,13 +11,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ppocr import hub
 from ppocr.crops import text_crop
 from ppocr.data.transforms.decode import decode_image
 from ppocr.errors import ImageError, InferenceError
 from ppocr.infer.classifier import TextClassifier
 from ppocr.infer.crop_folder import CropFolder
 from ppocr.infer.detector import TextDetector
-from ppocr.infer.folder import InferenceFolder
+from ppocr.infer.folder import InferenceFolder, model_folder
 from ppocr.infer.options import (
     ClassifierOptions,
     DetectorOptions,
@@ -70,6 +71,8 @@ class PageReader:
         self.recognizer = recognizer
         self.classifier = classifier
         self.drop_score = drop_score
+        # Who cuts the fractions of corners off does so with the sizes of crops.
+        self.whole_pixels = bool(getattr(detector.postprocess, "whole_pixels", False))
         self.crops = None if crop_folder is None else CropFolder(crop_folder)
 
     def __call__(self, image: Image | bytes) -> list[SystemItem]:
@@ -96,7 +99,7 @@ class PageReader:
         found = self.detector.detect(page)
         seconds = {"detection": time.perf_counter() - started}
         order = reading_order(found.polygons)
-        crops = [text_crop(page, found.polygons[index]) for index in order]
+        crops = [text_crop(page, found.polygons[index], whole_pixels=self.whole_pixels) for index in order]
         directions: Sequence[Direction | None] = [None] * len(crops)
         if self.classifier is not None:
             before = time.perf_counter()
@@ -121,29 +124,35 @@ class PageReader:
 class TextSystem(PageReader):
     """Reads pages with exported models: ``for box, (text, score) in TextSystem(args)(image): ...``.
 
+    ``TextSystem(model="PP-OCRv4_mobile")`` reads with published models; a part that is given besides takes the place of
+    the published one.
+
     Arguments of the parts are those of `TextDetector`, `TextRecognizer` and `TextClassifier`, where they are explained.
     Safe to be called from several threads at once.
 
     Args:
-        args: The arguments as a mapping or namespace (values that are None are not set).
-        det_model_dir: Folder of the detector.
-        rec_model_dir: Folder of the recognizer.
-        cls_model_dir: Folder of the direction classifier.
+        args: The arguments as a mapping or namespace (values that are None are not set), or the name of a system.
+        model: Name of a system of published models, such as ``"PP-OCRv4_mobile"`` (`ppocr.hub`).
+        det_model_dir: Folder of the detector, or name of a published one.
+        rec_model_dir: Folder of the recognizer, or name of a published one.
+        cls_model_dir: Folder of the direction classifier, or name of a published one.
         use_angle_cls: Turn text that is upside down; by default if `cls_model_dir` is given.
         drop_score: Texts of a lower score are left out, 0.5 by default.
         save_crop_res: Keep the pictures of the regions that were read, with their texts.
         crop_res_save_dir: Folder for them, ``./output`` by default.
         det_limit_side_len, det_limit_type, det_image_shape, det_db_thresh, det_db_box_thresh, det_db_unclip_ratio,
-            det_box_type, use_dilation, det_db_score_mode, max_batch_size: Of the detector.
+            det_box_type, use_dilation, det_db_score_mode, det_whole_pixels, max_batch_size: Of the detector.
         rec_batch_num, rec_image_shape, rec_char_dict_path, use_space_char, max_text_length, rec_postprocess: Of the
             recognizer.
         dynamic_width: Widen the image for long lines instead of squeezing it. By default as evaluation did; folders of
             PaddleOCR, which do not say it, as that predictor does: widen, if the network takes it.
+        rec_shared_width: Of the recognizer. With this and `det_whole_pixels` the system reads as PaddleOCR 2 does.
         cls_batch_num, cls_image_shape, cls_thresh, label_list: Of the classifier.
         backend, use_gpu, gpu_id, gpu_mem, cpu_threads, enable_mkldnn, plugins: How the networks are run.
 
     Raises:
         InferenceError: A wrong argument, or a folder that cannot be used.
+        HubError: A published model cannot be had.
         CharsetError: The charset does not fit the recognizer.
         ConfigError: A folder names a transform or post-process that does not exist here.
     """
@@ -152,6 +161,7 @@ class TextSystem(PageReader):
         self,
         args: Any = None,
         *,
+        model: str | None = None,
         det_model_dir: str | Path | None = None,
         rec_model_dir: str | Path | None = None,
         cls_model_dir: str | Path | None = None,
@@ -168,6 +178,7 @@ class TextSystem(PageReader):
         det_box_type: Literal["quad", "poly"] | None = None,
         use_dilation: bool | None = None,
         det_db_score_mode: Literal["fast", "slow"] | None = None,
+        det_whole_pixels: bool | None = None,
         max_batch_size: int | None = None,
         rec_batch_num: int | None = None,
         rec_image_shape: Sequence[int] | str | None = None,
@@ -176,6 +187,7 @@ class TextSystem(PageReader):
         max_text_length: int | None = None,
         rec_postprocess: str | None = None,
         dynamic_width: bool | None = None,
+        rec_shared_width: bool | None = None,
         cls_batch_num: int | None = None,
         cls_image_shape: Sequence[int] | str | None = None,
         cls_thresh: float | None = None,
@@ -189,16 +201,18 @@ class TextSystem(PageReader):
         plugins: Sequence[str] | None = None,
     ) -> None:
         keywords = {name: value for name, value in locals().items() if name in SYSTEM_ARGUMENTS}
-        stated = stated_arguments(args, keywords)
+        stated = stated_arguments({"model": args} if isinstance(args, str) else args, keywords)
         # Checks every name, once for all parts.
         options = read_options(SystemOptions, stated, {})
         self.options = options
+        if options.model is not None:
+            stated = _published_parts(options.model, options.use_angle_cls) | stated
         use_classifier = "cls_model_dir" in stated if options.use_angle_cls is None else options.use_angle_cls
         missing = [name for name in ("det_model_dir", "rec_model_dir") if name not in stated]
         missing += ["cls_model_dir"] if use_classifier and "cls_model_dir" not in stated else []
         if missing:
             raise InferenceError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not given",
-                                 expected="the folders of the exported models" + (
+                                 expected="the folders of the exported models, or model: the name of published ones" + (
                                      "; use_angle_cls asks for a classifier" if "cls_model_dir" in missing else ""),
                                  cure="add " + " and ".join(f'{name}="..."' for name in missing))
         super().__init__(
@@ -220,7 +234,10 @@ def _recognizer(arguments: dict[str, Any]) -> TextRecognizer:
     Our own folders say how evaluation did it; theirs tell the shape of evaluation only, into which the lines of a
     document do not fit.
     """
-    description = InferenceFolder.open(arguments["rec_model_dir"]).description
+    backend = arguments.get("backend")
+    folder = model_folder(arguments["rec_model_dir"], task="rec", backend=backend)
+    arguments = {**arguments, "rec_model_dir": str(folder)}
+    description = InferenceFolder.open(folder, backend=backend).description
     if "dynamic_width" in arguments or (description is not None and description.schema > 0):
         return TextRecognizer(arguments)
     try:
@@ -233,5 +250,12 @@ def _recognizer(arguments: dict[str, Any]) -> TextRecognizer:
     return recognizer
 
 
+def _published_parts(name: str, with_classifier: bool | None) -> dict[str, Any]:
+    """Return the arguments that name the models of a system; the classifier only where it is asked for."""
+    parts = hub.system(name).parts
+    tasks = ("det", "rec", "cls") if with_classifier else ("det", "rec")
+    return {f"{task}_model_dir": parts[task] for task in tasks if task in parts}
+
+
 def _part(stated: dict[str, Any], kind: type) -> dict[str, Any]:
-    return {name: stated[name] for name in option_names(kind) if name in stated}
+    return {name: stated[name] for name in option_names(kind) if name in stated and name != "model"}

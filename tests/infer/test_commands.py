@@ -121,7 +121,7 @@ class TestOptions:
         assert "--rec_batch_num" in predict_system.build_parser().format_help()
 
     def test_values_have_their_types(self) -> None:
-        parser = predictor_parser(None, [DetectorOptions], [])
+        parser = predictor_parser(None, [DetectorOptions])
         given = vars(parser.parse_args([
             "--det_limit_side_len", "64", "--det_db_thresh", ".25", "--use_dilation", "no", "--det_image_shape", "3,4",
             "--label_list", "0", "180", "--det_box_type", "poly", "--plugins", "a", "b"]))
@@ -133,5 +133,5 @@ class TestOptions:
                                        ["--det_db_thres", "0.3"]])
     def test_wrong_values(self, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
-            predictor_parser(None, [DetectorOptions], []).parse_args(wrong)
+            predictor_parser(None, [DetectorOptions]).parse_args(wrong)
         assert wrong[0] in capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from ppocr.charset import Charset
+from ppocr.cv import cv2
 from ppocr.data.transforms.pipeline import build_transforms
 from ppocr.errors import CharsetError, ConfigError, ImageError, InferenceError
 from ppocr.export.from_config import line_reader_from_config
@@ -319,3 +320,23 @@ class TestReader:
         images = [np.full((8, width, 3), grey, np.uint8) for grey, width in zip(greys, widths, strict=True)]
         assert [line.text for line in reader.recognize(images)] == ["-1.00", "1.00", "-0.60", "0.60", "-0.20"]
         assert network.shapes == [(2, 3, 8, 8), (1, 3, 8, 8), (2, 3, 8, 24)]
+
+    def test_batches_share_a_width_where_that_is_asked(self) -> None:
+        """Ratios 1, 5, 3, 1.5 and 2: the batches are 1 and 1.5, 2 and 3, 5, each as wide as its widest."""
+        network = self.Mean()
+        operators = build_transforms([{"RecResizeImg": {"image_shape": [3, 8, 8], "infer_mode": True}}])
+        reader = LineReader(network, operators, self.decode, 2, shared_width=True)
+        images: list[Any] = [np.full((8, width, 3), 255, np.uint8) for width in (8, 40, 24, 12, 16)]
+        images[2] = cv2.imencode(".png", images[2])[1].tobytes()
+        # White is 1, and what a line is filled up with is 0.
+        expected = [8 / 12, 1, 1, 1, 16 / 24]
+        assert [line.text for line in reader.recognize(images)] == [f"{value:.2f}" for value in expected]
+        assert network.shapes == [(2, 3, 8, 12), (2, 3, 8, 24), (1, 3, 8, 40)]
+        assert reader.recognize([]) == []
+
+    @pytest.mark.parametrize("bad", [None, b"no image", np.zeros((0, 3, 3), np.uint8), np.zeros(3, np.uint8)])
+    def test_shared_width_names_a_bad_image(self, bad: Any) -> None:
+        operators = build_transforms([{"RecResizeImg": {"image_shape": [3, 8, 8], "infer_mode": True}}])
+        reader = LineReader(self.Mean(), operators, self.decode, 2, shared_width=True)
+        with pytest.raises(ImageError, match="image 1 of the list"):
+            reader.recognize([np.zeros((8, 8, 3), np.uint8), bad])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ppocr.cv import cv2
-from ppocr.errors import CharsetError, ImageError, InferenceError
+from ppocr.errors import CharsetError, HubError, ImageError, InferenceError
 from ppocr.infer import PageLine, PageReader, PageResult, TextSystem
 from ppocr.infer.options import (
     ClassifierOptions,
@@ -51,6 +51,21 @@ class TestReading:
         assert result.lines[0].direction is None
         assert set(result.seconds) == {"detection", "recognition", "total"}
         assert result.seconds["total"] >= result.seconds["detection"] + result.seconds["recognition"] > 0
+
+    def test_whole_pixels(self) -> None:
+        """Boxes have no fractions, and crops the sizes of the boxes."""
+        seen: list[Any] = []
+        reader = PageReader(detector(whole_pixels=True), recognizer())
+        assert (reader.whole_pixels, system().whole_pixels) == (True, False)
+        recognize = reader.recognizer.recognize
+        reader.recognizer.recognize = lambda crops: (  # type: ignore[method-assign]
+            seen.extend(crops), recognize(crops))[1]
+        result = reader.ocr(PAGE)
+        assert result.text == "10\n20\n40\n30"
+        for line, crop in zip(result.lines, seen, strict=True):
+            np.testing.assert_array_equal(line.box, np.round(line.box))
+            sides = sorted(np.ptp(line.box, axis=0).astype(int).tolist())
+            assert sorted(crop.shape[:2]) == sides
 
     def test_low_scores_are_dropped(self) -> None:
         """The score is one minus grey over 200: 0.95, 0.9, 0.85 and 0.8."""
@@ -231,10 +246,12 @@ class TestSystem:
 
     def test_arguments_reach_the_parts(self, models: dict[str, Any], tmp_path: Path) -> None:
         given = argparse.Namespace(**models, det_db_thresh=0.4, rec_batch_num=3, cls_thresh=0.7, cpu_threads=1,
-                                   page_num=0, use_onnx=False)
+                                   page_num=0, use_onnx=False, det_whole_pixels=True, rec_shared_width=True)
         reader = TextSystem(given, drop_score=0.25, max_batch_size=2, save_crop_res=True, crop_res_save_dir=tmp_path)
         assert reader.drop_score == 0.25
         assert reader.detector.postprocess.thresh == 0.4  # type: ignore[attr-defined]
+        assert reader.whole_pixels
+        assert reader.recognizer.shared_width
         assert (reader.detector.batch_size, reader.recognizer.batch_size) == (2, 3)
         assert reader.classifier is not None
         assert reader.classifier.threshold == 0.7
@@ -293,8 +310,9 @@ class TestSystem:
             TextSystem({**models, **{place: models[other] for place, other in swapped.items()}})
 
     def test_one_folder_is_no_system(self) -> None:
-        with pytest.raises(InferenceError, match="arguments of type str"):
+        with pytest.raises(HubError, match="there is no published system 'models'") as caught:
             TextSystem("models")
+        assert "give det_model_dir and rec_model_dir" in caught.value.cure
 
     def test_keywords_are_those_of_the_options(self) -> None:
         """Each part names its arguments once more in its constructor; none may be forgotten."""

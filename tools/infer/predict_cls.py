@@ -26,7 +26,7 @@ __all__ = ["TextClassifier", "main"]
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's options; what is not given is left to the model's folder."""
-    parser = predictor_parser(__doc__, [ClassifierOptions], ["cls_model_dir"])
+    parser = predictor_parser(__doc__, [ClassifierOptions])
     add_picture_options(parser)
     return parser
 

@@ -27,7 +27,7 @@ __all__ = ["TextDetector", "main"]
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's options; what is not given is left to the model's folder."""
-    parser = predictor_parser(__doc__, [DetectorOptions], ["det_model_dir"])
+    parser = predictor_parser(__doc__, [DetectorOptions])
     add_page_options(parser)
     return parser
 

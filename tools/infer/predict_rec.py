@@ -26,7 +26,7 @@ __all__ = ["TextRecognizer", "main"]
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's options; what is not given is left to the model's folder."""
-    parser = predictor_parser(__doc__, [RecognizerOptions], ["rec_model_dir"])
+    parser = predictor_parser(__doc__, [RecognizerOptions])
     add_picture_options(parser)
     return parser
 

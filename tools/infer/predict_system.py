@@ -27,7 +27,7 @@ __all__ = ["TextSystem", "main"]
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the command's options; what is not given is left to the models' folders."""
-    parser = predictor_parser(__doc__, PREDICTOR_OPTIONS, ["det_model_dir", "rec_model_dir"])
+    parser = predictor_parser(__doc__, PREDICTOR_OPTIONS)
     add_page_options(parser, with_font=True)
     return parser
 
