@@ -44,6 +44,26 @@ GLOBAL_KEYS: dict[str, GlobalKey] = {
     "min_load_share": GlobalKey(
         float, 0.5, "Smallest share of the model's tensors that a weights file must fill, else loading is an error."
     ),
+    "pretrained_dict_path": GlobalKey(
+        str | None, None,
+        "Dictionary that pretrained_model was trained with, where no .state beside it tells its charset; the rows of "
+        "every character that stays are carried over by character.",
+    ),
+    "pretrained_use_space_char": GlobalKey(
+        bool | None, None, "Whether the space was added to pretrained_dict_path; null finds out by the head's size."
+    ),
+    "freeze": GlobalKey(
+        str | list[str] | None, None,
+        "Shell patterns over names of parameters and layers, such as [backbone.*, head.ctc_encoder.*], that training "
+        "leaves as they are; batch norms of wholly frozen layers keep their statistics, dropout is off there.",
+    ),
+    "cache_features": GlobalKey(
+        bool, False,
+        "Compute the output of the frozen front part (freeze) once for each training sample and train the rest on it.",
+    ),
+    "cache_augmentations": GlobalKey(
+        int, 1, "Epochs of training samples that cache_features keeps; later epochs use them again in turn."
+    ),
     "accumulation_steps": GlobalKey(int, 1, "Batches whose gradients are averaged before one optimizer step."),
     "print_batch_step": GlobalKey(int, 10, "Log a line every so many batches."),
     "log_smooth_window": GlobalKey(int, 20, "Number of batches over which logged losses are averaged."),

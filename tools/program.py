@@ -162,10 +162,12 @@ def train_step(
     losses: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
     if batch["info"]:
-        check_images(batch["image"], run.network)
+        inputs = batch[run.input_key]
+        if run.input_key == "image":
+            check_images(inputs, run.network)
         with gradient_exchange(run, update):
             with run.precision.autocast():
-                outputs = run.model(batch["image"], batch)
+                outputs = run.model(inputs, batch)
             # Losses are computed in float32 whatever the model's precision: CTC and Dice overflow in float16.
             losses = run.loss({key: _float32(value) for key, value in outputs.items()}, batch)
             run.precision.backward(losses["loss"] / group if group > 1 else losses["loss"])

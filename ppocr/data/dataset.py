@@ -72,6 +72,10 @@ class SampleDataset:
         """Number of different samples that the epochs are drawn from."""
         return len(self)
 
+    def composition(self) -> list[str]:
+        """Return what an epoch is made of, a text per source; empty where there is nothing to tell."""
+        return []
+
     def prepare(self, epoch: int) -> None:
         """Prepare for an epoch, before worker processes are started. Only speed depends on it."""
 

@@ -41,6 +41,7 @@ class LabelFile:
         path: A UTF-8 file. A byte-order mark, CRLF line ends and blank lines are accepted and noted.
         delimiter: What stands between the columns.
         detection: The labels are the text regions of a picture, in one of the formats of `ppocr.data.detection_lines`.
+        folder: What its paths are relative to; empty for the working folder.
 
     Attributes:
         notes: What is unusual about the file, each with a number.
@@ -49,8 +50,10 @@ class LabelFile:
         DatasetError: The file is missing, not UTF-8 in its whole, without a usable line, or mixes formats.
     """
 
-    def __init__(self, path: str | Path, delimiter: str = "\t", *, detection: bool = False) -> None:
+    def __init__(self, path: str | Path, delimiter: str = "\t", *, detection: bool = False,
+                 folder: str = "") -> None:
         self.path = str(path)
+        self.folder = folder
         self.delimiter = delimiter
         self.detection = detection
         self.notes: list[str] = []

@@ -95,6 +95,8 @@ def build_dataloader(
                              transform_context=dict(transform_context or {}))
     for note in dataset.notes:
         logger.warning("%s", note)
+    for part in dataset.composition():
+        logger.info("%s: %s", split, part)
     shuffle = options.shuffle if options.shuffle is not None else split == "Train"
     section = split_section.get("sampler") or Section({"name": "BatchSampler"}, path=f"{split}.sampler")
     sampler = SAMPLERS.build(
@@ -195,6 +197,11 @@ class DataLoader:
             if isinstance(shape, (list, tuple)) and len(shape) == 3 and shape[0] in (1, 3):  # [C, H, W]
                 return int(shape[1]), int(shape[2])
         return None
+
+    @property
+    def check(self) -> Check | None:
+        """The last check of each sample."""
+        return self._maker.check
 
     def set_check(self, check: Check | None) -> None:
         """Choose the last check of each sample, for the iterations that begin after this."""

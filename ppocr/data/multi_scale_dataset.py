@@ -45,7 +45,7 @@ class MultiScaleDataSet(SimpleDataSet):
     def __init__(
         self,
         label_file_list: str | list[str],
-        data_dir: str | None = None,
+        data_dir: str | list[str] | None = None,
         transforms: Any = None,
         ratio_list: float | list[float] = 1.0,
         delimiter: str = "\t",

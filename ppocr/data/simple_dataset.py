@@ -29,7 +29,8 @@ class SimpleDataSet(SampleDataset):
 
     Args:
         label_file_list: A label file, or several; relative to the working folder.
-        data_dir: Folder that the paths in the label files are relative to; absolute paths are used as they are.
+        data_dir: Folder that the paths in the label files are relative to, or a list of one folder per label file;
+            absolute paths are used as they are.
         transforms: List of ``{Name: arguments}``.
         ratio_list: Per label file (or one number for all) the share of its lines that an epoch uses. Below 1 a fresh
             subset is drawn for every epoch, above 1 lines are repeated.
@@ -47,7 +48,7 @@ class SimpleDataSet(SampleDataset):
     def __init__(
         self,
         label_file_list: str | list[str],
-        data_dir: str | None = None,
+        data_dir: str | list[str] | None = None,
         transforms: Any = None,
         ratio_list: float | list[float] = 1.0,
         delimiter: str = "\t",
@@ -61,13 +62,11 @@ class SimpleDataSet(SampleDataset):
         if not names:
             raise ConfigError("dataset.label_file_list is empty", expected="at least one label file",
                               cure="name the label files")
-        self.data_dir = data_dir or ""
-        if self.data_dir and not os.path.isdir(self.data_dir):
-            raise DatasetError(f"dataset.data_dir {self.data_dir} is not a folder", expected="an existing folder",
-                               cure="correct the path (relative paths start at the working folder)")
+        folders = _check_folders(data_dir, len(names))
         self.ratios = _check_ratios(ratio_list, len(names))
         delimiter = self._check_delimiter(delimiter)
-        self.files = [LabelFile(name, delimiter, detection=task == "det") for name in names]
+        self.files = [LabelFile(name, delimiter, detection=task == "det", folder=folder)
+                      for name, folder in zip(names, folders, strict=True)]
         self.notes += [note for file in self.files for note in file.notes]
         self._firsts = np.cumsum([0] + [len(file) for file in self.files])
         self._shares = [_share(len(file), ratio) for file, ratio in zip(self.files, self.ratios, strict=True)]
@@ -90,6 +89,11 @@ class SimpleDataSet(SampleDataset):
     def num_distinct(self) -> int:
         """Number of lines of the files that take part."""
         return sum(len(file) for file, share in zip(self.files, self._shares, strict=True) if share)
+
+    def composition(self) -> list[str]:
+        """Return how many lines of each label file an epoch uses, in words."""
+        return [f"{file.path}: {share} lines in an epoch, of {len(file)}{_manner(ratio)}"
+                for file, ratio, share in zip(self.files, self.ratios, self._shares, strict=True)]
 
     def prepare(self, epoch: int) -> None:
         """Draw the lines of an epoch."""
@@ -130,7 +134,7 @@ class SimpleDataSet(SampleDataset):
         except SampleError as error:
             return Failure(SampleInfo(file.path, number, "", ""), error.kind, error.reason)
         path = line.paths[0] if len(line.paths) == 1 else line.paths[int(rng.integers(len(line.paths)))]
-        return SampleInfo(file.path, number, os.path.join(self.data_dir, path), line.label)
+        return SampleInfo(file.path, number, os.path.join(file.folder, path), line.label)
 
     def read_image(self, info: SampleInfo) -> bytes:
         """Return the content of the image file.
@@ -157,6 +161,27 @@ def _check_ratios(ratio_list: float | list[float], files: int) -> list[float]:
         raise ConfigError(f"dataset.ratio_list is {ratio_list}", expected="0 or more, and not only zeros",
                           cure="correct ratio_list")
     return ratios
+
+
+def _check_folders(data_dir: str | list[str] | None, files: int) -> list[str]:
+    """Return the folder of each label file, empty for none."""
+    folders = list(data_dir) if isinstance(data_dir, (list, tuple)) else [data_dir or ""] * files
+    if len(folders) != files:
+        raise ConfigError(f"dataset.data_dir names {len(folders)} folders for {files} label files",
+                          expected="one folder per label file, or one for all", cure="correct data_dir")
+    for folder in folders:
+        if folder and not os.path.isdir(folder):
+            raise DatasetError(f"dataset.data_dir {folder} is not a folder", expected="an existing folder",
+                               cure="correct the path (relative paths start at the working folder)")
+    return folders
+
+
+def _manner(ratio: float) -> str:
+    """Tell in words what a ratio does."""
+    if ratio in (0, 1):
+        return ""
+    drawn = ", drawn anew for each" if ratio % 1 else ""
+    return f" (ratio {ratio:g}{', repeated' if ratio > 1 else ''}{drawn})"
 
 
 def _share(lines: int, ratio: float) -> int:

@@ -14,13 +14,15 @@ from ppocr.charset import Charset
 from ppocr.config import Config
 from ppocr.data.loader import DataLoader, build_dataloader
 from ppocr.engine.bad_samples import BadSampleLog
-from ppocr.engine.checkpoint import check_charset, load_pretrained, named_weights, resume
+from ppocr.engine.checkpoint import load_pretrained, named_weights, require_charset, resume, stored_charset
 from ppocr.engine.consistency import check_decoding, check_labels
 from ppocr.engine.console import EvaluationLog, ProgressLog
 from ppocr.engine.device import world
 from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
 from ppocr.engine.evaluator import evaluate
 from ppocr.engine.feasibility import AlignmentCheck
+from ppocr.engine.feature_cache import FeatureCaching
+from ppocr.engine.freezing import freeze
 from ppocr.engine.hooks import Hook, HookList
 from ppocr.engine.precision import Precision
 from ppocr.engine.run import Progress, TrainingRun
@@ -29,10 +31,12 @@ from ppocr.errors import CheckpointError, ConfigError
 from ppocr.losses import build_loss
 from ppocr.metrics import build_metric
 from ppocr.modeling import build_model
+from ppocr.modeling.architecture import check_architecture
 from ppocr.optimizer import build_optimizer
 from ppocr.plugins import import_plugins
+from ppocr.pretrained import configured_charset, read_pretrained
 from ppocr.sections import Section, where
-from ppocr.weights import LoadReport, load_into, read_weights
+from ppocr.weights import LoadReport, load_into
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -61,7 +65,8 @@ def build_model_parts(config: Config) -> ModelParts:
     """
     options = config["Global"]
     import_plugins(options["plugins"], config.file.parent)
-    charset = Charset.from_config(options["character_dict_path"], options["use_space_char"])
+    check_architecture(section(config, "Architecture"))
+    charset = configured_charset(options)
     context: dict[str, Any] = {"charset": charset, "max_text_length": options["max_text_length"]}
     if options["label_list"] is not None:
         context["label_list"] = options["label_list"]
@@ -104,14 +109,19 @@ def required_weights(config: Config) -> str:
 
 
 def load_trained(parts: ModelParts, path: str) -> LoadReport:
-    """Load weights that must fill the whole model, log and return what was loaded.
+    """Load weights that must fill all of the model that prediction uses; log and return what was loaded.
+
+    Args:
+        parts: The model.
+        path: A weights file, an exported folder or a published model (see ppocr.pretrained).
 
     Raises:
         CheckpointError: A tensor of the model is missing in the file, or has another shape.
         CharsetError: The checkpoint was trained with another charset.
     """
-    check_charset(path, parts.charset)
-    report = load_into(parts.model, read_weights(path), minimum_share=1.0)
+    pretrained = read_pretrained(path)
+    require_charset(path, pretrained.charset or stored_charset(path), parts.charset)
+    report = load_into(parts.model, pretrained.weights, minimum_share=1.0, dispensable=parts.model.training_only)
     LOGGER.info("%s: %s", path, report)
     return report
 
@@ -130,6 +140,7 @@ def build_training(config: Config, device: str) -> TrainingRun:
     rank, world_size = world()
     parts = build_model_parts(config)
     network = _synchronize_batch_norm(parts.model, options, device, world_size)
+    freezing = freeze(network, options["freeze"], where(options, "freeze"))
     loss = build_loss(section(config, "Loss"), charset=parts.charset)
     check_decoding(config, loss, parts.postprocess)
     train_loader = build_loader(config, "Train", parts)
@@ -152,13 +163,19 @@ def build_training(config: Config, device: str) -> TrainingRun:
     )
     reports = {"bad_samples.txt": train_loader.report, "bad_eval_samples.txt": eval_loader.report}
     run.hooks.hooks.append(BadSampleLog(reports, options["save_model_dir"]))
+    caching = FeatureCaching.from_options(options, network, freezing, train_loader, world_size)
+    if caching is not None:
+        run.hooks.hooks.insert(0, caching)
     key, path = named_weights(options) or ("", "")
     if key == "checkpoints":
         resume(run, path)
     elif key:
-        load_pretrained(network, path, parts.charset, options["min_load_share"])
+        load_pretrained(network, path, parts.charset, options["min_load_share"],
+                        dictionary=options["pretrained_dict_path"], use_space=options["pretrained_use_space_char"])
     else:
         LOGGER.info("Training from random weights (neither Global.pretrained_model nor Global.checkpoints is set).")
+        if options["pretrained_dict_path"]:
+            LOGGER.warning("%s has no effect without Global.pretrained_model.", where(options, "pretrained_dict_path"))
     return run
 
 

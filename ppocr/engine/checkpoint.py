@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ import numpy as np
 
 from ppocr import __version__
 from ppocr.charset import Charset
+from ppocr.engine.charset_transfer import carry_over, charset_of_dictionary, class_axes
 from ppocr.engine.optimizer_state import load_optimizer_state, optimizer_state
 from ppocr.engine.run import Progress, TrainingRun
 from ppocr.engine.seeding import random_states, restore_random_states, seed_everything
 from ppocr.errors import CharsetError, CheckpointError
 from ppocr.fileio import atomic_write, sha256
 from ppocr.overrides import OPTION, VARIABLE
+from ppocr.pretrained import read_pretrained
 from ppocr.sections import Section, to_plain, where
-from ppocr.weights import LoadReport, load_into, read_weights, write_weights
+from ppocr.weights import LoadReport, Weights, load_into, read_weights, write_weights
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -134,24 +137,35 @@ def state_path(prefix: str | Path) -> Path:
     return Path((text[: -len(".pdparams")] if text.endswith(".pdparams") else text) + ".state")
 
 
+def stored_charset(prefix: str | Path) -> Charset | None:
+    """Return the charset in the ``.state`` beside weights, or None where there is none."""
+    content = load_checkpoint_meta(prefix)
+    return Charset.from_dict(content["charset"]) if content is not None and content.get("charset") else None
+
+
 def check_charset(prefix: str | Path, charset: Charset | None) -> None:
     """Compare the charset in a checkpoint, if it holds one, with the configured one.
 
     Raises:
         CharsetError: They differ, so that class indices would mean other characters.
     """
-    content = load_checkpoint_meta(prefix)
-    if charset is None or content is None or not content.get("charset"):
-        return
-    stored = Charset.from_dict(content["charset"])
-    if stored.symbols == charset.symbols:
+    require_charset(prefix, stored_charset(prefix), charset)
+
+
+def require_charset(source: str | Path, stored: Charset | None, charset: Charset | None) -> None:
+    """Compare the charset of weights with the configured one, if both are known.
+
+    Raises:
+        CharsetError: They differ.
+    """
+    if charset is None or stored is None or stored.symbols == charset.symbols:
         return
     only_stored = "".join(sorted(set(stored.symbols) - set(charset.symbols)))[:20]
     only_config = "".join(sorted(set(charset.symbols) - set(stored.symbols)))[:20]
     detail = f"only in the checkpoint: {only_stored!r}; only in the configuration: {only_config!r}" \
         if only_stored or only_config else "the same characters in another order"
     raise CharsetError(
-        f"checkpoint {prefix} was trained with another charset: {len(stored)} characters (sha256 {stored.digest[:8]}), "
+        f"checkpoint {source} was trained with another charset: {len(stored)} characters (sha256 {stored.digest[:8]}), "
         f"the configuration has {len(charset)} (sha256 {charset.digest[:8]}); {detail}",
         expected="the same characters in the same order",
         cure="use the dictionary and Global.use_space_char of that training",
@@ -175,6 +189,10 @@ def resume(run: TrainingRun, prefix: str | Path) -> None:
             expected="a complete checkpoint: .pdparams, .pdopt and .state",
             cure="name a checkpoint, or set Global.pretrained_model to start from weights alone",
         )
+    if "imported_from" in content:
+        raise CheckpointError(f"Global.checkpoints={prefix} is an imported model, which has no training to go on with",
+                              expected="a checkpoint of a training",
+                              cure="set Global.pretrained_model instead, to start from its weights")
     weights, optimizer = (state_path(prefix).with_suffix(suffix) for suffix in SUFFIXES[:2])
     for path in (weights, optimizer):
         if not path.is_file() or sha256(path) != content["files"][path.suffix]:
@@ -202,7 +220,7 @@ def resume(run: TrainingRun, prefix: str | Path) -> None:
 
 
 def _check_optimizer(run: TrainingRun, config: dict[str, Any]) -> None:
-    """Refuse another optimizer by name, which says more than the names of its accumulators."""
+    """Refuse another optimizer by name, which says more than the names of its accumulators; tell other freezing."""
     before, now = (str(settings["Optimizer"].get("name")) for settings in (config, run.config))
     if before != now:
         raise CheckpointError(
@@ -210,6 +228,10 @@ def _check_optimizer(run: TrainingRun, config: dict[str, Any]) -> None:
             expected="a checkpoint of the same optimizer",
             cure=f"set Optimizer.name={before}, or start from the weights with Global.pretrained_model",
         )
+    frozen = [settings["Global"].get("freeze") or [] for settings in (config, run.config)]
+    before, now = (", ".join([part] if isinstance(part, str) else part) or "nothing" for part in frozen)
+    if before != now:
+        LOGGER.warning("The checkpoint was trained with %s frozen, this run freezes %s.", before, now)
 
 
 def _check_steps(run: TrainingRun) -> None:
@@ -224,31 +246,81 @@ def _check_steps(run: TrainingRun) -> None:
                        "goes on at %g.", progress.step, here, run.schedule.get_lr())
 
 
-def load_pretrained(network: Any, path: str | Path, charset: Charset | None, minimum_share: float) -> None:
+def load_pretrained(network: Any, path: str | Path, charset: Charset | None, minimum_share: float, *,
+                    dictionary: str | None = None, use_space: bool | None = None) -> None:
     """Start a network from the weights of a file and log what was loaded.
+
+    Where the weights are of another charset than the configured one, and the head tells which of its rows belong to
+    characters, these are carried over by character (see ppocr.engine.charset_transfer).
 
     Args:
         network: The model.
-        path: A weights file, with or without ``.pdparams``.
-        charset: The configured charset, compared with the one beside the weights if there is one; when they differ
-            and the head therefore does not fit, the head keeps its initial values and the report says so.
+        path: A weights file, an exported folder or a published model (see ppocr.pretrained).
+        charset: The configured charset.
         minimum_share: Smallest share of the model's tensors that the file must fill.
+        dictionary: ``Global.pretrained_dict_path``, the dictionary of weights without a ``.state`` beside them.
+        use_space: ``Global.pretrained_use_space_char``.
 
     Raises:
         CheckpointError: The file is missing or damaged, or fills less than `minimum_share`.
+        CharsetError: The charset that is told is not that of the weights.
     """
-    try:
-        check_charset(path, charset)
-    except CharsetError as error:
-        LOGGER.warning("%s\n  The head is trained anew where its size differs, and on other meanings where it does "
-                       "not.", error.what)
-    report = load_into(network, read_weights(path), minimum_share=minimum_share)
+    pretrained = read_pretrained(path)
+    weights = pretrained.weights
+    if charset is not None:
+        known = pretrained.charset or stored_charset(path)
+        weights = _for_charset(network, weights, path, known, charset, dictionary, use_space)
+    report = load_into(network, weights, minimum_share=minimum_share, dispensable=network.training_only)
     LOGGER.info("Global.pretrained_model=%s: %s", path, report)
     random = _random_parts(network, report)
     if random:
         LOGGER.warning("Most of the %s starts from random numbers, because its tensors are not in the file or have "
                        "another shape there. If that is not what you want, make this section of Architecture what it "
                        "was in the training of the file.", " and the ".join(random))
+
+
+def _for_charset(network: Any, weights: Weights, path: str | Path, known: Charset | None, charset: Charset,
+                 dictionary: str | None, use_space: bool | None) -> Weights:
+    """Return the weights, which are of the charset `known`, with the rows of `charset`, and tell what was done."""
+    axes = class_axes(network)
+    if not axes:
+        try:
+            require_charset(path, known, charset)
+        except CharsetError as error:
+            LOGGER.warning("%s\n  The head is trained anew where its size differs, and on other meanings where it "
+                           "does not.", error.what)
+        return weights
+    named = None
+    if dictionary:
+        named = charset_of_dictionary(weights, axes, charset, dictionary, use_space)
+    if known is not None and named is not None and known.symbols != named.symbols:
+        raise CharsetError(f"Global.pretrained_dict_path={dictionary} has other characters than what lies beside the "
+                           f"weights {path}",
+                           expected="the dictionary of that training, or none: the weights tell it",
+                           cure="remove Global.pretrained_dict_path")
+    known = known or named
+    if known is None:
+        _tell_unknown_charset(network, weights, axes)
+        return weights
+    if known.symbols == charset.symbols:
+        return weights
+    weights, transfer = carry_over(network, weights, known, charset)
+    LOGGER.info("Global.pretrained_model=%s: %s", path, transfer)
+    return weights
+
+
+def _tell_unknown_charset(network: Any, weights: Weights, axes: Mapping[str, Any]) -> None:
+    own = network.state_dict()
+    sizes = {name: (own[name].shape, weights[name].shape) for name in axes if name in weights}
+    other = [f"{name} (model {list(here)}, file {list(there)})" for name, (here, there) in sizes.items()
+             if list(here) != list(there)]
+    if other:
+        LOGGER.warning("The weights are of another charset, and nothing tells which: %s. These start from random "
+                       "numbers. To keep the characters that stay, name the dictionary of the weights in "
+                       "Global.pretrained_dict_path.", ", ".join(other))
+    elif sizes:
+        LOGGER.info("Nothing tells the charset of the weights; their head has the size of this one, so it is taken for "
+                    "the same. If it is another, name its dictionary in Global.pretrained_dict_path.")
 
 
 def _random_parts(network: Any, report: LoadReport) -> list[str]:

@@ -62,9 +62,10 @@ class TrainingRun:
 
     Attributes:
         network: The model whose parameters are saved.
-        model: What is called in training: the network, or its data-parallel wrapper.
+        model: What is called in training: the network, its data-parallel wrapper, or what follows cached features.
         charset: The characters, for tasks that read text.
         evaluate: Runs the evaluation and returns the metrics.
+        input_key: Entry of a batch that the model is called with: the images, or cached features.
     """
 
     config: Config
@@ -84,6 +85,7 @@ class TrainingRun:
     rank: int = 0
     world_size: int = 1
     last: BatchRecord | None = None
+    input_key: str = "image"
 
     @property
     def batches_per_epoch(self) -> int:

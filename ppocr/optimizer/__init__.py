@@ -8,6 +8,7 @@ from typing import Any
 from ppocr.errors import ConfigError
 from ppocr.optimizer import curves, optimizers  # imported to register
 from ppocr.optimizer.decay import Parameters, select_parameters
+from ppocr.optimizer.rate_factors import apply_rate_factors
 from ppocr.optimizer.schedule import Clock, Schedule
 from ppocr.registry import OPTIMIZERS, SCHEDULES
 from ppocr.sections import Section, where
@@ -22,7 +23,8 @@ def build_optimizer(
 
     The trainable parameters of the model (those without ``stop_gradient``) are optimized. A parameter's own
     regularizer takes the place of the optimizer's weight decay. The text attribute ``optimizer_report`` of the
-    optimizer tells what was set up: schedule, clipping, decay, and the parameters without decay.
+    optimizer tells what was set up: schedule, clipping, decay, the parameters without decay, and the factors of the
+    learning rate.
 
     Args:
         section: The ``Optimizer`` section.
@@ -40,8 +42,9 @@ def build_optimizer(
     spec = OPTIMIZERS.build(section)
     schedule = build_schedule(spec.lr, epochs=epochs, steps_per_epoch=steps_per_epoch)
     parameters = select_parameters(model, spec.patterns, spec.one_dim_param_no_weight_decay)
+    factors = apply_rate_factors(model, spec.lr_factors or {}, where(section, "lr_factors"))
     optimizer = spec.create(parameters, schedule)
-    optimizer.optimizer_report = _report(spec, schedule, parameters)
+    optimizer.optimizer_report = "\n".join([_report(spec, schedule, parameters), *factors])
     return optimizer, schedule
 
 

@@ -55,8 +55,7 @@ class L2:
 class Parameters:
     """The parameters that the optimizer trains.
 
-    A rate factor of a single layer is not set here but at the layer (``ParamAttr(learning_rate=...)``), which every
-    optimizer of Paddle respects.
+    Factors of the learning rate are not set here but at the parameters (see `ppocr.optimizer.rate_factors`).
 
     Args:
         trainable: Structured name to parameter; without the frozen ones.

@@ -30,6 +30,9 @@ class OptimizerSpec:
         no_weight_decay_name: Parts of structured parameter names (a list, or separated by spaces) that exempt a
             parameter from weight decay.
         one_dim_param_no_weight_decay: Exempt all one-dimensional parameters.
+        lr_factors: Factors of the learning rate by pattern over structured names of parameters or layers, such as
+            ``{"backbone.*": 0.1}``. The first pattern that covers a parameter counts; without one it is 1. Factors
+            that layers have of their own are multiplied with it.
     """
 
     default_decay: ClassVar[float] = 0.0
@@ -43,6 +46,7 @@ class OptimizerSpec:
     clip_value: float | None = None
     no_weight_decay_name: list[str] | str | None = None
     one_dim_param_no_weight_decay: bool = False
+    lr_factors: dict[str, float] | None = None
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ppocr.data.simple_dataset import SimpleDataSet
 from ppocr.data.transforms.pipeline import Pipeline
 from ppocr.errors import ConfigError, DatasetError
 from ppocr.registry import DATASETS
-from tests.data.toy import CONTEXT, encode, picture, transforms, write_set
+from tests.data.toy import CONTEXT, encode, make_loader, picture, section, transforms, write_set
 
 
 def make(file: Path, **arguments: Any) -> SimpleDataSet:
@@ -119,6 +120,27 @@ class TestRatios:
     def test_a_small_share_is_at_least_one_line(self, tmp_path: Path) -> None:
         assert len(make(write_set(tmp_path, ["0"] * 3), ratio_list=0.01)) == 1
 
+    def test_own_words_with_a_share_of_old_ones_of_another_folder(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        own, old = write_set(tmp_path / "own", ["a"] * 5, "own.txt"), write_set(tmp_path / "old", ["b"] * 40, "old.txt")
+        given = section([own, old], data_dir=[str(own.parent), str(old.parent)], ratio_list=[2, 0.05])
+        with caplog.at_level(logging.INFO, logger="ppocr"):
+            loader = make_loader(given)
+        assert f"Train: {own}: 10 lines in an epoch, of 5 (ratio 2, repeated)" in caplog.text
+        assert f"Train: {old}: 2 lines in an epoch, of 40 (ratio 0.05, drawn anew for each)" in caplog.text
+        drawn = set()
+        for epoch in range(4):
+            loader.set_epoch(epoch)
+            infos = [info for batch in loader for info in batch["info"]]
+            assert sorted(info.line for info in infos if info.source == str(own)) == sorted([1, 2, 3, 4, 5] * 2)
+            replay = [info for info in infos if info.source == str(old)]
+            assert len(replay) == 2
+            assert all(info.label == "b" and info.path.startswith(str(old.parent)) for info in replay)
+            drawn.add(tuple(sorted(info.line for info in replay)))
+        assert len(drawn) > 1
+        assert not loader.report.total
+
     @pytest.mark.parametrize("ratios", [[1.0, 0.5], -0.5, [0.0]])
     def test_wrong_ratios(self, tmp_path: Path, ratios: Any) -> None:
         with pytest.raises(ConfigError, match="ratio_list"):
@@ -216,6 +238,8 @@ class TestArguments:
     @pytest.mark.parametrize(("arguments", "error", "match"), [
         ({"label_file_list": []}, ConfigError, "label_file_list is empty"),
         ({"data_dir": "no/such/folder"}, DatasetError, "no/such/folder is not a folder"),
+        ({"data_dir": ["a", "b"]}, ConfigError, "data_dir names 2 folders for 1 label files"),
+        ({"data_dir": ["no/such/folder"]}, DatasetError, "no/such/folder is not a folder"),
         ({"delimiter": ""}, ConfigError, "delimiter is empty"),
     ])
     def test_wrong_ones(self, tmp_path: Path, arguments: dict[str, Any], error: type[Exception], match: str) -> None:

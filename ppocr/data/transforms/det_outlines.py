@@ -16,6 +16,9 @@ Floats = npt.NDArray[np.float64]
 RATIO_GAIN = 0.2
 """How much the shrink ratio grows over the epochs of a training that asks for it."""
 
+HIGHEST_RATIO = 0.99
+"""Where a growing ratio stops: a region shrunk by the ratio 1 would have no border."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
@@ -71,10 +74,11 @@ def check_ratio(name: str, shrink_ratio: float, total_epoch: int | None) -> None
     if total_epoch is not None and total_epoch < 1:
         raise ConfigError(f"{name}: total_epoch is {total_epoch}", expected="a number of epochs, 1 or more, or null",
                           cure="correct the value")
-    highest = shrink_ratio if total_epoch is None else shrink_ratio + RATIO_GAIN
-    if not (shrink_ratio > 0 and highest < 1):
-        limit = "1" if total_epoch is None else f"{1 - RATIO_GAIN:g}, because it grows by {RATIO_GAIN:g} in total_epoch"
-        raise ConfigError(f"{name}: shrink_ratio is {shrink_ratio:g}", expected=f"a number above 0 and below {limit}",
+    fits = shrink_ratio < 1 if total_epoch is None else shrink_ratio <= 1 - RATIO_GAIN
+    if not (shrink_ratio > 0 and fits):
+        limit = "below 1" if total_epoch is None else \
+            f"at most {1 - RATIO_GAIN:g}, because it grows by {RATIO_GAIN:g} in total_epoch"
+        raise ConfigError(f"{name}: shrink_ratio is {shrink_ratio:g}", expected=f"a number above 0 and {limit}",
                           cure="correct the value")
 
 
@@ -82,4 +86,4 @@ def ratio_of_epoch(shrink_ratio: float, total_epoch: int | None, epoch: int) -> 
     """Return the ratio of an epoch, counted from 0: with `total_epoch` it grows evenly by 0.2 up to that epoch."""
     if total_epoch is None:
         return shrink_ratio
-    return shrink_ratio + RATIO_GAIN * min(epoch / total_epoch, 1.0)
+    return min(shrink_ratio + RATIO_GAIN * min(epoch / total_epoch, 1.0), HIGHEST_RATIO)

@@ -40,6 +40,7 @@ def resize_for_recognition(
     *,
     padding: bool = True,
     dynamic_width: bool = False,
+    widest_ratio: float = 0.0,
 ) -> tuple[FloatArray, float]:
     """Resize a text line to the network's height, normalise it and fill it up to the network's width.
 
@@ -52,14 +53,15 @@ def resize_for_recognition(
         image_shape: Channels C (1 converts to grey), height H and width W of the result.
         padding: Keep the aspect ratio and fill; otherwise stretch to the full width.
         dynamic_width: Widen W for a line whose aspect ratio is above ``W / H``, instead of squeezing it.
+        widest_ratio: With `dynamic_width`: widen W at least for a line of this aspect ratio.
 
     Returns:
         float32 ``[C, H, W]`` in -1..1, and the share of W that the picture takes, above 0 to 1.
     """
     channels, height, width = image_shape
     ratio = image.shape[1] / image.shape[0]
-    if dynamic_width and ratio > width / height:
-        width = int(height * ratio)
+    if dynamic_width and (widest := max(ratio, widest_ratio)) > width / height:
+        width = int(height * widest)
     filled = min(width, math.ceil(height * ratio)) if padding else width
     if channels == 1 and image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -78,7 +80,8 @@ class RecResizeImg:
     """Resize and normalise a text line; see `resize_for_recognition`.
 
     Required keys: image (uint8 ``[H, W, 3]``, BGR). Modified keys: image (float32 ``[C, H, W]``, -1..1).
-    Added keys: valid_ratio (float, above 0 to 1).
+    Added keys: valid_ratio (float, above 0 to 1). A key widest_ratio (float) is the aspect ratio of the widest line of
+    the batch, for which the result is widened, too.
 
     Args:
         image_shape: Channels (1 or 3), height and width.
@@ -104,7 +107,8 @@ class RecResizeImg:
     def __call__(self, sample: Sample) -> Sample:
         """Return the sample with its image resized and normalised."""
         sample["image"], sample["valid_ratio"] = resize_for_recognition(
-            sample["image"], self.image_shape, padding=self.padding, dynamic_width=self.dynamic_width
+            sample["image"], self.image_shape, padding=self.padding, dynamic_width=self.dynamic_width,
+            widest_ratio=sample.get("widest_ratio", 0.0),
         )
         return sample
 

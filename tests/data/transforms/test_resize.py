@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ppocr.cv import cv2
+from ppocr.data.transforms.pipeline import build_transforms
 from ppocr.data.transforms.resize import (
     ClsResizeImg,
     GrayRecResizeImg,
@@ -44,6 +45,18 @@ class TestWidth:
         image, valid = resize_for_recognition(np.zeros((*size, 3), np.uint8), (3, 48, 320), dynamic_width=True)
         assert image.shape == (3, 48, width)
         assert valid == ratio
+
+    def test_width_for_the_widest_of_a_batch(self) -> None:
+        picture = np.zeros((10, 100, 3), np.uint8)
+        image, valid = resize_for_recognition(picture, (3, 48, 320), dynamic_width=True, widest_ratio=12.5)
+        assert image.shape == (3, 48, 600)
+        assert valid == 480 / 600
+        assert (image[:, :, :480] == -1).all()
+        assert (image[:, :, 480:] == 0).all()
+        assert resize_for_recognition(picture, (3, 48, 320), widest_ratio=12.5)[0].shape == (3, 48, 320)
+        sample = build_transforms([{"RecResizeImg": {"image_shape": [3, 48, 320], "infer_mode": True}}])(
+            {"image": picture, "widest_ratio": 12.5})
+        assert sample["image"].shape == (3, 48, 600)
 
 
 class TestValues:

@@ -75,6 +75,12 @@ class TestByHand:
                       run([RECTANGLE], epoch=0, total_epoch=50)):
             np.testing.assert_array_equal(still["shrink_map"], filled(32, 42, 108, 58))
 
+    def test_a_ratio_that_would_grow_to_one_stops_before(self) -> None:
+        # Ratio 0.99: 4000 * (1 - 0.99²) / 280 = 0.28, which rounds to the outline itself.
+        later = run([RECTANGLE], shrink_ratio=0.8, epoch=50, total_epoch=50)
+        np.testing.assert_array_equal(later["shrink_map"], filled(20, 30, 120, 70))
+        assert later["ignore_tags"] == [False]
+
     def test_only_the_part_within_the_image_counts(self) -> None:
         # Half of a rectangle of 200 x 40 around the left border at -0.5: the rest is 100.5 x 40.
         beyond = np.array([[-100, 30], [100, 30], [100, 70], [-100, 70]])
@@ -224,7 +230,7 @@ def _arc(radius: float) -> np.ndarray:
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"shrink_ratio": 0}, "shrink_ratio is 0"),
     ({"shrink_ratio": 1.0}, "below 1"),
-    ({"shrink_ratio": 0.8, "total_epoch": 10}, "below 0.8, because it grows by 0.2"),
+    ({"shrink_ratio": 0.81, "total_epoch": 10}, "at most 0.8, because it grows by 0.2"),
     ({"total_epoch": 0}, "total_epoch is 0"),
     ({"min_text_size": -1}, "min_text_size is -1"),
     ({"shrink_ration": 0.4}, "did you mean 'shrink_ratio'"),
