@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class LoadReport:
         mismatched: ``(name, shape in the model, shape in the file)`` where the shapes differ.
         source: The file.
         sha256: SHA-256 of the file.
+        dispensable: Those of the missing that the model can do without.
     """
 
     loaded: int
@@ -59,11 +60,13 @@ class LoadReport:
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
     source: str
     sha256: str
+    dispensable: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
-        """Share of the model's tensors that were filled, 0 to 1."""
-        return self.loaded / self.total if self.total else 0.0
+        """Share of the model's tensors that were filled, of those that it cannot do without, 0 to 1."""
+        needed = self.total - len(self.dispensable)
+        return self.loaded / needed if needed else 0.0
 
     def __str__(self) -> str:
         digest = f" (sha256 {self.sha256[:12]})" if self.sha256 else ""
@@ -73,8 +76,11 @@ class LoadReport:
 
     def _details(self) -> list[str]:
         lines = []
-        if self.missing:
-            lines.append(f"  missing in the file: {group_names(self.missing)}")
+        needed = [name for name in self.missing if name not in self.dispensable]
+        if needed:
+            lines.append(f"  missing in the file: {group_names(needed)}")
+        if self.dispensable:
+            lines.append(f"  missing in the file, but not used in prediction: {group_names(self.dispensable)}")
         if self.unexpected:
             lines.append(f"  without a place in the model: {group_names(self.unexpected)}")
         if self.mismatched:
@@ -140,7 +146,8 @@ def write_weights(path: str | Path, state_dict: Mapping[str, Any]) -> None:
 
 
 def load_into(
-    model: Any, weights: Mapping[str, Any], *, minimum_share: float = 1.0, strict: bool = False
+    model: Any, weights: Mapping[str, Any], *, minimum_share: float = 1.0, strict: bool = False,
+    dispensable: Collection[str] = (),
 ) -> LoadReport:
     """Copy weights into a model by name, and report what was done.
 
@@ -152,6 +159,7 @@ def load_into(
         weights: Structured name to array, such as `read_weights` returns.
         minimum_share: Smallest share of the model's tensors that must be filled, 0 to 1.
         strict: Also refuse weights that the model has no place for.
+        dispensable: Tensors that may be missing; they do not count in the share.
 
     Raises:
         CheckpointError: Fewer tensors were found, or, if `strict`, there are strangers; with hints at the cause.
@@ -175,6 +183,7 @@ def load_into(
     report = LoadReport(
         len(found), len(names), tuple(missing), tuple(name for name in weights if name not in own), tuple(mismatched),
         getattr(weights, "path", ""), getattr(weights, "sha256", ""),
+        tuple(name for name in missing if name in dispensable),
     )
     if report.share < minimum_share or (strict and report.unexpected):
         raise _refusal(report, minimum_share)

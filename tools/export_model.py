@@ -18,8 +18,7 @@ if not __package__:  # Run as a script: make the checkout importable, as PEP 366
 
 from ppocr.commands import base_parser, run_command
 from ppocr.config import load_config
-from ppocr.errors import ImageError
-from ppocr.infer.images import list_images, load_images
+from ppocr.infer.images import read_images
 
 PIR_FLAG = "FLAGS_enable_pir_api"
 
@@ -42,12 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .program import prepare
 
     config, _ = prepare(arguments.config, arguments.opt, name="export")
-    pictures = []
-    for loaded in load_images(list_images(arguments.parity_images)) if arguments.parity_images else ():
-        if loaded.error is not None:
-            raise ImageError(f"{loaded.path}: {loaded.error.what}", expected=loaded.error.expected,
-                             cure=loaded.error.cure)
-        pictures.append(loaded.pixels)
+    pictures = read_images(arguments.parity_images) if arguments.parity_images else []
     export_from_config(config, parity_images=pictures)
     return 0
 
