@@ -60,11 +60,14 @@ COMPONENT_KEYS: dict[tuple[str, str], tuple[str, ...]] = {
     # The widths are drawn anew in every epoch.
     ("batch sampler", "MultiScaleSampler"): ("ratio_wh",),
     ("loader", "*"): ("num_sections",),
+    # Read by nothing in PaddleOCR either; Global.pretrained_model names the weights.
+    ("backbone", "PPLCNetV3"): ("pretrained",),
     # It has no channel gates.
     ("backbone", "ResNet_vd"): ("disable_se",),
     # The charset decides on the classes; the decay is read by nothing in PaddleOCR.
     ("head", "CTCHead"): ("out_channels",),
     ("head", "AttentionHead"): ("out_channels", "l2_decay"),
+    ("head", "MultiHead"): ("out_channels_list",),
     # Belongs to the metric.
     ("loss", "ClsLoss"): ("main_indicator",),
     # Read by nothing in PaddleOCR either; box_type decides.

@@ -270,7 +270,8 @@ def load_pretrained(network: Any, path: str | Path, charset: Charset | None, min
     if charset is not None:
         known = pretrained.charset or stored_charset(path)
         weights = _for_charset(network, weights, path, known, charset, dictionary, use_space)
-    report = load_into(network, weights, minimum_share=minimum_share, dispensable=network.training_only)
+    report = load_into(network, weights, minimum_share=minimum_share,
+                       dispensable=getattr(network, "training_only", ()))
     LOGGER.info("Global.pretrained_model=%s: %s", path, report)
     random = _random_parts(network, report)
     if random:

@@ -25,7 +25,7 @@ from ppocr.infer.operators import build_operators
 from ppocr.infer.reader import Image
 from ppocr.pretrained import structured_weights
 from ppocr.pretrained.sources import exported_folder
-from ppocr.weights import LoadReport, Weights, group_names, load_into
+from ppocr.weights import LoadReport, Weights, load_into
 
 LOGGER = logging.getLogger("ppocr")
 
@@ -90,7 +90,7 @@ def import_model(
     state = parts.model.state_dict()
     loaded = {name: tensor for name, tensor in state.items() if name not in report.missing}
     origin = {"model": str(source), "sha256": digest, "max_difference": agreement.max_difference,
-              "images": agreement.images}
+              "exact_difference": agreement.exact_difference, "images": agreement.images}
     checkpoint = write_imported(Path(prefix), loaded, parts.charset if TASKS[task].uses_charset else None, origin)
     return ImportReport(checkpoint, report, agreement)
 
@@ -135,8 +135,7 @@ def _fill(parts: ModelParts, folder: InferenceFolder, operators: Pipeline,
         )
     LOGGER.info("%s: %s", folder.path, report)
     if report.missing:
-        LOGGER.info("Only training uses these, so no export has them, and they start from random numbers: %s",
-                    group_names(report.missing))
+        LOGGER.info("What prediction does not use is in no export; it starts from random numbers.")
     if folded:
         restore_norms(parts.model, folded, [_tensor(operators, picture) for picture in pictures])
         LOGGER.info("The export holds %s within the layers before; mean and variance were measured on %d pictures.",

@@ -195,6 +195,6 @@ def _misfit(key: Key, ours: int, theirs: int, places: Sequence[Place],
         f"the network has {ours} layers of kind {kind} with weights {list(shape)} and {'a' if has_bias else 'no'} "
         f"bias, the model {theirs}",
         expected=f"the same layers; the network has {summary}, the model {counted(layers)}",
-        cure="give the configuration of this very model, with Architecture.Backbone.reparameterized: true where the "
-             "backbone has it; a head of another size means another dictionary",
+        cure="give the configuration of this very model, with reparameterized: true where backbone and neck have "
+             "it; a head of another size means another dictionary",
     )

@@ -24,8 +24,10 @@ class DBLoss(nn.Layer):
 
     ``alpha * loss_shrink_maps + beta * loss_threshold_maps + loss_binary_maps``: the main loss of the text probability,
     the mean absolute error of the threshold, and the Dice loss of the binary map. A head that gives ``cbn_maps``
-    (PFHeadLocal) adds `loss_cbn`, their main loss. Pixels whose mask is 0 do not count. Sums run over
-    the whole batch.
+    (PFHeadLocal) adds `loss_cbn`, their main loss. With DiceFocalLoss the binary map has the focal part as well. Pixels
+    whose mask is 0 do not count. Sums run over the whole batch.
+
+    Auxiliary heads (`DBHead.aux_in_channels`) add the same sum of their own maps, times their weight.
 
     With `balance_loss` the main loss sees all text pixels but only the hardest background pixels, `ohem_ratio` for
     each text pixel: those of the highest loss, which are those of the highest probability. This holds for the Dice
@@ -44,9 +46,9 @@ class DBLoss(nn.Layer):
         focal_gamma: Exponent of the focal loss, at least 1 or exactly 0.
         dice_weight: Weight of the Dice part of DiceFocalLoss.
         focal_weight: Weight of the focal part of DiceFocalLoss.
-        aux_weight_p4: Weight of an auxiliary head; those are not available, so 0.
-        aux_weight_p3: As aux_weight_p4.
-        aux_weight_p2: As aux_weight_p4.
+        aux_weight_p4: Weight of the auxiliary head on the neck's map at stride 16; 0 for none.
+        aux_weight_p3: The same at stride 8.
+        aux_weight_p2: The same at stride 4.
 
     Raises:
         ConfigError: A weight or ratio out of its range.
@@ -73,8 +75,9 @@ class DBLoss(nn.Layer):
         _require(eps > 0, "eps", eps, "a small number above 0")
         _require(0 <= focal_alpha <= 1, "focal_alpha", focal_alpha, "a share, 0 to 1")
         _require(focal_gamma == 0 or focal_gamma >= 1, "focal_gamma", focal_gamma, "0, or at least 1")
-        for name, weight in (("p4", aux_weight_p4), ("p3", aux_weight_p3), ("p2", aux_weight_p2)):
-            _require(not weight, f"aux_weight_{name}", weight, "0: auxiliary heads are not available yet")
+        self.aux_weights = {"p4": aux_weight_p4, "p3": aux_weight_p3, "p2": aux_weight_p2}
+        for name, weight in self.aux_weights.items():
+            _require(weight >= 0, f"aux_weight_{name}", weight, "0 or more")
         self.balance_loss, self.main_loss_type, self.ohem_ratio = balance_loss, main_loss_type, ohem_ratio
         self.alpha, self.beta, self.eps = alpha, beta, eps
         self.focal_alpha, self.focal_gamma = focal_alpha, focal_gamma
@@ -85,24 +88,44 @@ class DBLoss(nn.Layer):
 
         Args:
             outputs: ``maps`` float ``[N, 3, H, W]``, 0 to 1: probability, threshold, binary; perhaps ``cbn_maps``
-                ``[N, 1, H, W]``.
+                ``[N, 1, H, W]``; where they have a weight, ``aux_maps_p4``, ``aux_maps_p3`` and ``aux_maps_p2`` of the
+                shape of ``maps``.
             batch: ``shrink_map`` (0 or 1), ``threshold_map`` (0 to 1) and their masks ``shrink_mask`` and
                 ``threshold_mask`` (1 counts, 0 is ignored), ``[N, H, W]`` each.
         """
-        maps = from_outputs(outputs, "maps", "DBLoss")
+        targets = {key: from_batch(batch, key, "DBLoss").astype("float32") for key in TARGETS}
+        parts = self._parts(from_outputs(outputs, "maps", "DBLoss"), targets)
+        if "cbn_maps" in outputs:
+            refined = from_outputs(outputs, "cbn_maps", "DBLoss").squeeze(1)
+            parts["loss_cbn"] = self._main(refined, targets["shrink_map"], targets["shrink_mask"])
+        for level, weight in self.aux_weights.items():
+            if weight:
+                auxiliary = self._parts(from_outputs(outputs, f"aux_maps_{level}", "DBLoss"), targets)
+                parts[f"loss_aux_{level}"] = weight * paddle.add_n(list(auxiliary.values()))
+        return {"loss": paddle.add_n(list(parts.values())), **parts}
+
+    def _parts(self, maps: Any, targets: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the three parts for probability, threshold and binary map, `[N, 3, H, W]`."""
         if maps.shape[1] != 3:
             raise ConfigError(f"DBLoss gets {maps.shape[1]} maps", expected="probability, threshold and binary map",
                               cure="use a head of DB, in training mode")
-        text, mask, threshold, threshold_mask = (from_batch(batch, key, "DBLoss").astype("float32") for key in TARGETS)
+        text, mask, threshold, threshold_mask = (targets[key] for key in TARGETS)
         probability, predicted_threshold, binary = paddle.unbind(maps, axis=1)
-        parts = {
+        return {
             "loss_shrink_maps": self.alpha * self._main(probability, text, mask),
             "loss_threshold_maps": self.beta * masked_l1(predicted_threshold, threshold, threshold_mask, self.eps),
-            "loss_binary_maps": dice(binary, text, mask, self.eps),
+            "loss_binary_maps": self._unmined(binary, text, mask),
         }
-        if "cbn_maps" in outputs:
-            parts["loss_cbn"] = self._main(from_outputs(outputs, "cbn_maps", "DBLoss").squeeze(1), text, mask)
-        return {"loss": paddle.add_n(list(parts.values())), **parts}
+
+    def _unmined(self, binary: Any, text: Any, mask: Any) -> Any:
+        if self.main_loss_type == "DiceFocalLoss":
+            return self._dice_focal(binary, text, mask, mask)
+        return dice(binary, text, mask, self.eps)
+
+    def _dice_focal(self, probability: Any, text: Any, weights: Any, mask: Any) -> Any:
+        """Return the weighted sum of a Dice loss that sees `weights` and a focal loss that sees `mask`."""
+        focal = mean_focal(probability, text, mask, self.focal_alpha, self.focal_gamma, self.eps)
+        return self.dice_weight * dice(probability, text, weights, self.eps) + self.focal_weight * focal
 
     def _main(self, probability: Any, text: Any, mask: Any) -> Any:
         weights = mask
@@ -113,10 +136,9 @@ class DBLoss(nn.Layer):
             return dice(probability, text, weights, self.eps)
         if self.main_loss_type == "BCELoss":
             return mean_bce(probability, text, weights, self.eps)
-        focal = mean_focal(probability, text, mask, self.focal_alpha, self.focal_gamma, self.eps)
         if self.main_loss_type == "FocalLoss":
-            return focal
-        return self.dice_weight * dice(probability, text, weights, self.eps) + self.focal_weight * focal
+            return mean_focal(probability, text, mask, self.focal_alpha, self.focal_gamma, self.eps)
+        return self._dice_focal(probability, text, weights, mask)
 
 
 def dice(probability: Any, text: Any, weights: Any, eps: float) -> Any:

@@ -47,6 +47,18 @@ class OCRModel(nn.Layer):
         """Whether images of any height may be given, as the head says in ``dynamic_height``; text lines have one."""
         return bool(getattr(self.head, "dynamic_height", False))
 
+    @property
+    def training_only(self) -> frozenset[str]:
+        """Structured names of the tensors that only training uses.
+
+        A layer names such sublayers, as attributes or dotted paths, in a ``training_only`` of its own.
+        """
+        prefixes = tuple(
+            f"{place}.{name}." if place else f"{name}."
+            for place, layer in self.named_sublayers() for name in getattr(layer, "training_only", ())
+        )
+        return frozenset(name for name in self.state_dict() if name.startswith(prefixes)) if prefixes else frozenset()
+
     def forward(self, images: Any, batch: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the outputs of the head.
 
@@ -55,16 +67,24 @@ class OCRModel(nn.Layer):
             batch: The batch, from which a head takes the labels that it needs while training.
         """
         x = images if self.transform is None else self.transform(images)
-        features = {"backbone_out": self.backbone(x)}
-        x = features["backbone_out"]
+        return self.after_backbone(self.backbone(x), batch)
+
+    def after_backbone(self, x: Any, batch: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the outputs for what the backbone returned."""
+        features = {"backbone_out": x}
         if self.neck is not None:
             x = features["neck_out"] = self.neck(x)
+        outputs = self.after_neck(x, batch)
+        return {**features, **outputs} if self.return_all_feats and self.training else outputs
+
+    def after_neck(self, x: Any, batch: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the outputs of the head for what enters it."""
         keys = getattr(self.head, "target_keys", ())
         if keys and batch is not None and self.training:
-            outputs = self.head(x, {key: batch[key] for key in keys if key in batch})
+            outputs: dict[str, Any] = self.head(x, {key: batch[key] for key in keys if key in batch})
         else:
             outputs = self.head(x)
-        return {**features, **outputs} if self.return_all_feats and self.training else outputs
+        return outputs
 
     def time_steps(self, height: int, width: int) -> int | None:
         """Return how many steps a CTC head has at this image size, or None for heads without such a bound.
@@ -107,7 +127,7 @@ def build_model(
     Raises:
         ConfigError: An unknown key, name or value, or no backbone or head.
     """
-    _check_section(architecture)
+    check_architecture(architecture)
     task = architecture.get("model_type")
     channels: Any = in_channels if in_channels is not None else _image_channels(architecture)
     image_channels = channels
@@ -123,7 +143,11 @@ def build_model(
                     return_all_feats=all_features)
 
 
-def _check_section(architecture: Mapping[str, Any]) -> None:
+def check_architecture(architecture: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless the Architecture section describes one model, with known keys and a backbone and head.
+
+    A distillation is refused by naming what is missing.
+    """
     if "Models" in architecture or architecture.get("name") == "DistillationModel":
         key = "Models" if "Models" in architecture else "name"
         raise ConfigError(

@@ -167,6 +167,28 @@ class TestTotal:
         assert parts["loss_cbn"] == pytest.approx(dice_of(P, TEXT, MASK), rel=1e-5)
         assert parts["loss"] == pytest.approx(sum(value for key, value in parts.items() if key != "loss"), rel=1e-6)
 
+    def test_the_binary_map_has_the_focal_part_too(self) -> None:
+        options = {"main_loss_type": "DiceFocalLoss", "focal_gamma": 2.5, "dice_weight": 2, "focal_weight": 3}
+        mined = loss(ohem_ratio=1, **options)({"maps": maps()}, batch())  # Background of the binary map is not mined.
+        expected = 2 * dice_of(P, TEXT, MASK) + 3 * focal_of(P, TEXT, MASK, 0.25, 2.5)
+        assert float(mined["loss_binary_maps"]) == pytest.approx(expected, rel=1e-5)
+
+    def test_auxiliary_maps(self) -> None:
+        other = np.clip(P + 0.05, 0, 1)
+        outputs = {"maps": maps(), "aux_maps_p4": maps(other), "aux_maps_p3": maps(), "aux_maps_p2": maps(other)}
+        plain = {key: float(value) for key, value in loss()({"maps": maps()}, batch()).items()}
+        alone = {key: float(value) for key, value in loss()({"maps": maps(other)}, batch()).items()}
+        found = {key: float(value) for key, value in loss(aux_weight_p4=0.2, aux_weight_p3=0.3)(
+            outputs, batch()).items()}
+        assert {key: value for key, value in found.items() if key in plain and key != "loss"} == pytest.approx(
+            {key: value for key, value in plain.items() if key != "loss"})
+        assert found["loss_aux_p4"] == pytest.approx(0.2 * alone["loss"], rel=1e-5)
+        assert found["loss_aux_p3"] == pytest.approx(0.3 * plain["loss"], rel=1e-5)
+        assert found["loss"] == pytest.approx(plain["loss"] + 0.2 * alone["loss"] + 0.3 * plain["loss"], rel=1e-5)
+        assert "loss_aux_p2" not in found
+        with pytest.raises(ConfigError, match="needs the output 'aux_maps_p2'"):
+            loss(aux_weight_p2=0.4)({"maps": maps()}, batch())
+
     @pytest.mark.parametrize("kind", TYPES)
     @pytest.mark.parametrize("balance", [True, False])
     @pytest.mark.parametrize(("text", "mask", "probability"), [
@@ -200,8 +222,7 @@ class TestTotal:
     ({"eps": 0}, "eps is 0"),
     ({"focal_alpha": 1.5}, "focal_alpha is 1.5"),
     ({"focal_gamma": 0.5}, "focal_gamma is 0.5"),
-    ({"aux_weight_p4": 0.2}, "auxiliary heads are not available"),
-    ({"aux_weight_p2": 0.2}, "aux_weight_p2 is 0.2"),
+    ({"aux_weight_p4": -0.2}, "aux_weight_p4 is -0.2"),
     ({"ohem_rati": 3}, "did you mean 'ohem_ratio'"),
 ])
 def test_bad_sections(options: dict[str, Any], words: str) -> None:

@@ -18,6 +18,9 @@ FAMILIES = {
     "DBFPN": det({"name": "ResNet_vd", "layers": 18}, neck("DBFPN", 16, use_asf=True), DB),
     "RSEFPN": det(SMALL, neck("RSEFPN", 16), {"name": "PFHeadLocal", "mode": "small"}),
     "LKPAN": det(SMALL, neck("LKPAN", 16, intracl=True), {"name": "PFHeadLocal", "mode": "large"}),
+    "RepLKFPN": det({"name": "PPLCNetV4", "model_size": "tiny", "det": True},
+                    neck("RepLKFPN", 16, dilated_kernel_size=5), {**DB, "aux_in_channels": 16}),
+    "RepLKPAN": det(SMALL, neck("RepLKPAN", 16), {**DB, "aux_in_channels": 16}),
     "LKPAN lite": det(SMALL, neck("LKPAN", 16, mode="lite"), {**DB, "kernel_list": [7, 2, 2]}),
 }
 # Paddle runs a program with deformable convolutions; paddle2onnx 2.1 forgets their offset groups.

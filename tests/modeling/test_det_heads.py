@@ -128,7 +128,6 @@ def test_missing_numbers_become_zero_while_training() -> None:
     ({"name": "DBHead", "kernel_list": [4, 2, 2]}, 16, "kernel_list is"),
     ({"name": "PFHeadLocal", "kernel_list": [3, 3, 3]}, 16, "kernel_list is"),
     ({"name": "DBHead"}, 18, "multiple of 4"),
-    ({"name": "DBHead", "aux_in_channels": 64}, 16, "auxiliary heads are not available"),
     ({"name": "PFHeadLocal", "mode": "huge"}, 16, "'large' or 'small'"),
     ({"name": "DBhead"}, 16, "did you mean 'DBHead'"),
 ])

@@ -8,7 +8,7 @@ import paddle.nn.functional as F
 import pytest
 
 from ppocr.errors import ConfigError
-from ppocr.modeling.common.convolution import DepthwiseConv2D, shared_depthwise
+from ppocr.modeling.common.convolution import DepthwiseConv2D, banded_depthwise, fast_rounding, shared_depthwise
 from ppocr.modeling.common.layers import ConvBN, DropPath, SqueezeExcite, activation, make_divisible, uniform_attr
 from ppocr.modeling.common.mixing import Attention, Block
 
@@ -40,31 +40,37 @@ def test_squeeze_excite_matches_numpy(slope: float) -> None:
     (16, 3, (1, 1)), (8, 5, (2, 1)), (4, 5, (2, 1)), (4, 5, (1, 1)), (2, 5, (1, 1)), (2, 5, (2, 1)), (1, 5, (1, 1)),
     (3, 5, (2, 2)),
 ])
-def test_shared_depthwise_equals_the_plain_operator(height: int, kernel: int, stride: tuple[int, int]) -> None:
+@pytest.mark.parametrize("form", [shared_depthwise, banded_depthwise])
+def test_forms_of_the_depthwise_convolution(form: Any, height: int, kernel: int, stride: tuple[int, int]) -> None:
     rng = np.random.default_rng(height * kernel)
-    x, weight = rng.normal(size=(2, 8, height, 7)), rng.normal(size=(8, 1, kernel, kernel))
+    x, weight, bias = rng.normal(size=(2, 8, height, 7)), rng.normal(size=(8, 1, kernel, kernel)), rng.normal(size=8)
     results = []
     for function in (
-        lambda x, w: shared_depthwise(x, w, stride, (kernel // 2, kernel // 2)),
-        lambda x, w: F.conv2d(x, w, stride=stride, padding=kernel // 2, groups=8),
+        lambda x, w, b: form(x, w, stride, (kernel // 2, kernel // 2), b),
+        lambda x, w, b: F.conv2d(x, w, b, stride=stride, padding=kernel // 2, groups=8),
     ):
-        tensors = [paddle.to_tensor(value.astype(np.float32), stop_gradient=False) for value in (x, weight)]
+        tensors = [paddle.to_tensor(value.astype(np.float32), stop_gradient=False) for value in (x, weight, bias)]
         y = function(*tensors)
         (y * paddle.arange(y.size, dtype="float32").reshape(y.shape)).sum().backward()
         results.append([y.numpy(), *(tensor.grad.numpy() for tensor in tensors)])
-    for shared, plain in zip(*results, strict=True):
-        np.testing.assert_allclose(shared, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
+    for other, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(other, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
 
 
-def test_only_training_shares_products(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("form", "kernel"), [(shared_depthwise, 3), (banded_depthwise, 5)])
+def test_only_training_takes_another_form(monkeypatch: pytest.MonkeyPatch, form: Any, kernel: int) -> None:
     calls: list[Any] = []
-    monkeypatch.setattr("ppocr.modeling.common.convolution.shared_depthwise",
-                        lambda *args: calls.append(args) or shared_depthwise(*args))
-    layer = ConvBN(8, 8, 3, groups=8)
+    monkeypatch.setattr(f"ppocr.modeling.common.convolution.{form.__name__}",
+                        lambda *args: calls.append(args) or form(*args))
+    layer = ConvBN(8, 8, kernel, groups=8)
     assert isinstance(layer.conv, DepthwiseConv2D)
     layer.eval()
     layer(paddle.zeros([1, 8, 4, 4]))
     assert not calls
+    with fast_rounding():
+        layer(paddle.zeros([1, 8, 4, 4]))
+    assert len(calls) == 1
+    calls.clear()
     layer.train()
     layer(paddle.zeros([1, 8, 4, 4]))
     assert len(calls) == 1

@@ -54,3 +54,15 @@ def require_image_size(images: Any, size: Sequence[int], reader: str, key: str) 
             expected=f"{size[0]}x{size[1]}, as {key} says; its position embedding fits no other size",
             cure=f"resize the images to this size, or set {key} to theirs",
         )
+
+
+TASK_FLAGS = {"det": "det", "text_rec": "rec"}
+"""Keys of backbones that serve both tasks: key to the model_type for which it is true."""
+
+
+def require_matching_task(flag: str, value: bool, task: str | None) -> None:
+    """Raise ConfigError if a backbone's `flag`, one of `TASK_FLAGS`, contradicts the model_type (None: unknown)."""
+    if task is not None and value != (task == TASK_FLAGS[flag]):
+        needed = str(not value).lower()
+        raise ConfigError(f"Architecture.Backbone.{flag} is {str(value).lower()} with model_type {task}",
+                          expected=f"{flag}: {needed} for model_type {task}", cure=f"write {flag}: {needed}")

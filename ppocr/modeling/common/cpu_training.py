@@ -24,7 +24,7 @@ class NarrowingConv2D(nn.Conv2D):
 
     def forward(self, x: Any) -> Any:
         """Return the convolution of `x`, [N, in, H, W] to [N, out, H, W]."""
-        if not _trains_on_cpu(self, x):
+        if not trains_on_cpu(self, x):
             return super().forward(x)
         turned = self.weight.flip([2, 3]).transpose([1, 0, 2, 3])
         padding = [size // 2 for size in self.weight.shape[2:]]
@@ -41,12 +41,28 @@ class DoublingConv2D(nn.Conv2DTranspose):
     def forward(self, x: Any, output_size: Any = None) -> Any:
         """Return the transposed convolution of `x`, [N, in, H, W] to [N, out, 2H, 2W] with a kernel of 2."""
         out = self.weight.shape[1]
-        if list(self.weight.shape[2:]) != [2, 2] or out == 1 or not _trains_on_cpu(self, x):
+        if list(self.weight.shape[2:]) != [2, 2] or out == 1 or not trains_on_cpu(self, x):
             return super().forward(x, output_size)
         ones = paddle.ones([x.shape[0], 1, *x.shape[2:]], dtype=x.dtype)
         bias = self.bias.reshape([1, out, 1, 1]).expand([1, out, 2, 2])
         return F.conv2d_transpose(paddle.concat([x, ones], axis=1), paddle.concat([self.weight, bias]), stride=2)
 
 
-def _trains_on_cpu(layer: nn.Layer, x: Any) -> bool:
+def channel_affine(x: Any, scale: Any, bias: Any) -> Any:
+    """Return ``scale * x + bias`` by channel, [N, C, H, W] to the same.
+
+    It is a batch norm in evaluation with the statistics 0 and 1. Adding and multiplying take several times as long,
+    most of all for the gradients of scale and bias.
+
+    Args:
+        x: [N, C, H, W].
+        scale, bias: [C], or [1] for the same number in all channels.
+    """
+    channels = x.shape[1]
+    return F.batch_norm(x, paddle.zeros([channels]), paddle.ones([channels]), scale.expand([channels]),
+                        bias.expand([channels]), training=False, epsilon=0.0)
+
+
+def trains_on_cpu(layer: nn.Layer, x: Any) -> bool:
+    """Tell whether `layer` is in training and `x` on CPU, outside of a program."""
     return bool(layer.training and paddle.in_dynamic_mode() and x.place.is_cpu_place())

@@ -13,6 +13,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ppocr.modeling.common.convolution import DepthwiseConv2D
+
 Kernel = tuple[Any, Any]
 """Weight [out, in / groups, kh, kw] and bias [out] of a convolution, float32 tensors."""
 
@@ -61,8 +63,10 @@ def merged_convolution(kernel: Kernel, *, stride: Any = 1, padding: Any = 0, dil
     """Return a convolution layer with bias and these weights."""
     weight, bias = kernel
     out_channels, inner, height, width = weight.shape
-    layer = nn.Conv2D(inner * groups, out_channels, (height, width), stride=stride, padding=padding,
-                      dilation=dilation, groups=groups)
+    is_depthwise = groups == out_channels and inner == dilation == 1 and height % 2 == width % 2 == 1
+    convolution = DepthwiseConv2D if is_depthwise else nn.Conv2D
+    layer = convolution(inner * groups, out_channels, (height, width), stride=stride, padding=padding,
+                        dilation=dilation, groups=groups)
     layer.weight.set_value(weight.detach())
     layer.bias.set_value(bias.detach())
     return layer

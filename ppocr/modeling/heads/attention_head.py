@@ -91,6 +91,15 @@ class AttentionHead(nn.Layer):
             return {"logits": self._forced(features, projected, state, self._labels(targets))}
         return {"probs": self._greedy(features, projected, state)}
 
+    def class_axes(self) -> dict[str, tuple[int, str]]:
+        """Return the parameters with an axis of classes: name to (axis, codec)."""
+        return {"generator.weight": (1, "attention"), "generator.bias": (0, "attention"),
+                "attention_cell.rnn.weight_ih": (1, "attention")}
+
+    def class_offsets(self) -> dict[str, int]:
+        """Return how many entries stand before the classes where an axis has others too: the glimpse of the cell."""
+        return {"attention_cell.rnn.weight_ih": self.attention_cell.i2h.weight.shape[0]}
+
     def _labels(self, targets: dict[str, Any] | None) -> Any:
         labels = None if targets is None else targets.get("label")
         if labels is None or labels.ndim != 2 or labels.shape[1] < self.steps:

@@ -58,6 +58,7 @@ class CTCHead(nn.Layer):
     ) -> None:
         super().__init__()
         self.guide_layer = _guide(in_channels) if use_guide else None
+        self.cuts_gradient = use_guide
         self.two_layers = mid_channels is not None
         if mid_channels is None:
             self.fc = _linear(in_channels, num_classes, fc_decay)
@@ -76,10 +77,16 @@ class CTCHead(nn.Layer):
         require_sequence(features, "CTCHead")
         x = features
         if self.guide_layer is not None:
-            x = self.guide_layer(x.detach().transpose([0, 2, 1])).transpose([0, 2, 1])
+            x = x.detach() if self.cuts_gradient else x
+            x = self.guide_layer(x.transpose([0, 2, 1])).transpose([0, 2, 1])
         if self.two_layers:
             x = self.fc1(x)
         logits = self.fc2(x) if self.two_layers else self.fc(x)
         if not self.training:
             return {"probs": F.softmax(logits, axis=-1)}
         return {"logits": logits, "feats": x} if self.return_feats else {"logits": logits}
+
+    def class_axes(self) -> dict[str, tuple[int, str]]:
+        """Return the parameters with an axis of classes: name to (axis, codec)."""
+        last = "fc2" if self.two_layers else "fc"
+        return {f"{last}.weight": (1, "ctc"), f"{last}.bias": (0, "ctc")}

@@ -11,7 +11,7 @@ from paddle import nn
 
 from ppocr.modeling.common.layers import ConvBN
 from ppocr.modeling.common.upsample import upsample
-from ppocr.modeling.heads.db_head import DBHead, binary_map
+from ppocr.modeling.heads.db_head import DBHead, binary_map, joined_map
 from ppocr.registry import HEADS
 
 
@@ -53,7 +53,8 @@ class PFHeadLocal(DBHead):
         self.cbn_layer = LocalRefinement(in_channels // 4, in_channels // (4 if mode == "large" else 8))
 
     def forward(self, x: Any) -> dict[str, Any]:
-        """Return the maps."""
+        """Return the maps; see DBHead for what `x` may be."""
+        x = joined_map(x)
         features = self.binarize.features(x)
         shrink = self.binarize.classify(features)
         refined = F.sigmoid(self.cbn_layer(upsample(features, 2), shrink))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import paddle
@@ -40,11 +41,58 @@ class SeparableConv(nn.Layer):
         return y if self.conv_end is None else y + self.conv_end(x)
 
 
-CONVOLUTIONS: dict[str, Callable[[int, int, int], nn.Layer]] = {"large": plain_conv, "lite": SeparableConv}
+class PathAggregation(nn.Layer):
+    """Top-down and bottom-up paths: four maps to one, [N, out_channels, H / 4, W / 4].
+
+    Args:
+        in_channels: Channels of the four maps, the largest map first.
+        out_channels: Channels of the result, a multiple of 4.
+        convolution: Makes a layer with a 9x9 kernel of its input and its output channels.
+        intracl: Add large kernels to each scale (`IntraCLBlock`).
+
+    Raises:
+        ConfigError: Not four maps, or `out_channels` is no multiple of 4.
+    """
+
+    def __init__(self, in_channels: Sequence[int], out_channels: int, convolution: Callable[[int, int], nn.Layer],
+                 intracl: bool) -> None:
+        super().__init__()
+        check_channels(in_channels, out_channels, type(self).__name__)
+        self.out_channels, self.intracl = out_channels, intracl
+        quarter = out_channels // LEVELS
+        self.ins_conv = nn.LayerList([plain_conv(channels, out_channels, 1) for channels in in_channels])
+        self.inp_conv = nn.LayerList([convolution(out_channels, quarter) for _ in in_channels])
+        self.pan_head_conv = nn.LayerList([plain_conv(quarter, quarter, 3, stride=2) for _ in in_channels[1:]])
+        self.pan_lat_conv = nn.LayerList([convolution(quarter, quarter) for _ in in_channels])
+        if intracl:
+            for number in range(1, LEVELS + 1):
+                self.add_sublayer(f"incl{number}", IntraCLBlock(quarter))
+
+    def forward(self, maps: Sequence[Any]) -> Any:
+        """Return the joined map."""
+        return self.join(self.sum_down(maps))
+
+    def sum_down(self, maps: Sequence[Any]) -> list[Any]:
+        """Return the maps of the top-down path, `out_channels` wide, the largest first."""
+        return top_down([layer(maps[level]) for level, layer in enumerate(self.ins_conv)])
+
+    def join(self, summed: Sequence[Any]) -> Any:
+        """Return the joined map of the top-down path's maps."""
+        narrowed = [layer(summed[level]) for level, layer in enumerate(self.inp_conv)]
+        path = narrowed[:1]
+        for level, layer in enumerate(self.pan_head_conv):
+            path.append(narrowed[level + 1] + layer(path[level]))
+        scales = [layer(path[level]) for level, layer in enumerate(self.pan_lat_conv)]
+        if self.intracl:
+            scales = [getattr(self, f"incl{number}")(x) for number, x in enumerate(scales, 1)]
+        return paddle.concat(enlarge(scales), axis=1)
+
+
+CONVOLUTIONS: dict[str, Callable[..., nn.Layer]] = {"large": plain_conv, "lite": SeparableConv}
 
 
 @NECKS.register(tasks=("det",))
-class LKPAN(nn.Layer):
+class LKPAN(PathAggregation):
     """Top-down and bottom-up paths with 9x9 kernels: four maps to one, [N, out_channels, H / 4, W / 4].
 
     Args:
@@ -59,26 +107,4 @@ class LKPAN(nn.Layer):
 
     def __init__(self, in_channels: Sequence[int], out_channels: int, mode: Literal["large", "lite"] = "large",
                  intracl: bool = False) -> None:
-        super().__init__()
-        check_channels(in_channels, out_channels, "LKPAN")
-        self.out_channels, self.intracl = out_channels, intracl
-        quarter, convolution = out_channels // LEVELS, CONVOLUTIONS[mode]
-        self.ins_conv = nn.LayerList([plain_conv(channels, out_channels, 1) for channels in in_channels])
-        self.inp_conv = nn.LayerList([convolution(out_channels, quarter, KERNEL) for _ in in_channels])
-        self.pan_head_conv = nn.LayerList([plain_conv(quarter, quarter, 3, stride=2) for _ in in_channels[1:]])
-        self.pan_lat_conv = nn.LayerList([convolution(quarter, quarter, KERNEL) for _ in in_channels])
-        if intracl:
-            for number in range(1, LEVELS + 1):
-                self.add_sublayer(f"incl{number}", IntraCLBlock(quarter))
-
-    def forward(self, maps: Sequence[Any]) -> Any:
-        """Return the joined map."""
-        summed = top_down([layer(maps[level]) for level, layer in enumerate(self.ins_conv)])
-        narrowed = [layer(summed[level]) for level, layer in enumerate(self.inp_conv)]
-        path = narrowed[:1]
-        for level, layer in enumerate(self.pan_head_conv):
-            path.append(narrowed[level + 1] + layer(path[level]))
-        scales = [layer(path[level]) for level, layer in enumerate(self.pan_lat_conv)]
-        if self.intracl:
-            scales = [getattr(self, f"incl{number}")(x) for number, x in enumerate(scales, 1)]
-        return paddle.concat(enlarge(scales), axis=1)
+        super().__init__(in_channels, out_channels, partial(CONVOLUTIONS[mode], kernel_size=KERNEL), intracl)
