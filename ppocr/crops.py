@@ -27,12 +27,12 @@ LONGEST_SIDE = 32766
 """OpenCV's warps address pixels with 16 bits."""
 
 
-def text_crop(image: Image, polygon: npt.NDArray[Any]) -> Image:
+def text_crop(image: Image, polygon: npt.NDArray[Any], *, whole_pixels: bool = False) -> Image:
     """Return a text region as a picture whose text runs from left to right: `crop_quad`, then `upright`."""
-    return upright(crop_quad(image, polygon))
+    return upright(crop_quad(image, polygon, whole_pixels=whole_pixels))
 
 
-def crop_quad(image: Image, quad: npt.NDArray[Any]) -> Image:
+def crop_quad(image: Image, quad: npt.NDArray[Any], *, whole_pixels: bool = False) -> Image:
     """Return a quad of the picture, warped to an upright rectangle.
 
     The longer of each two opposite sides gives the width and the height, so an upright rectangle of whole numbers
@@ -43,13 +43,16 @@ def crop_quad(image: Image, quad: npt.NDArray[Any]) -> Image:
         image: uint8 ``[H, W, 3]`` (or grey, ``[H, W]``).
         quad: ``[4, 2]``, finite. A polygon of another number of points, and a quad that is not convex, not clockwise
             or without an area, is replaced by the smallest rectangle around it.
+        whole_pixels: Cut the fractions of width and height off instead of rounding them, as the predictors of published
+            models do, and warp the picture as a whole as they do, which interpolates some pixels one step differently.
 
     Returns:
         A picture of the same kind, at least 1 x 1.
     """
     corners = _usable(np.asarray(quad, np.float64))
-    width, height = _size(corners)
-    window, origin = _window(image, corners)
+    width, height = _size(corners, whole_pixels)
+    is_whole = whole_pixels and max(image.shape[:2]) <= LONGEST_SIDE
+    window, origin = (image, np.zeros(2)) if is_whole else _window(image, corners)
     if max(window.shape[:2]) > LONGEST_SIDE:
         factor = LONGEST_SIDE / max(window.shape[:2])
         shrunk = tuple(max(1, int(side * factor)) for side in window.shape[1::-1])
@@ -90,9 +93,10 @@ def _strictly_convex(corners: npt.NDArray[np.float64]) -> bool:
     return bool((turns > 0.01 * np.hypot(*sides.T) * np.hypot(*following.T)).all() and (turns > 0.25).all())
 
 
-def _size(corners: npt.NDArray[np.float64]) -> tuple[int, int]:
+def _size(corners: npt.NDArray[np.float64], whole_pixels: bool) -> tuple[int, int]:
     top, right, bottom, left = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
-    width, height = (min(max(round(float(side)), 1), LONGEST_SIDE) for side in (max(top, bottom), max(right, left)))
+    to_whole = int if whole_pixels else round
+    width, height = (min(max(to_whole(float(side)), 1), LONGEST_SIDE) for side in (max(top, bottom), max(right, left)))
     return width, height
 
 

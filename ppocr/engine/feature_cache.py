@@ -7,6 +7,7 @@ each epoch trains what follows on it. Evaluation uses the whole network.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import time
 from collections.abc import Mapping
@@ -42,9 +43,11 @@ TOLD_EVERY = 30.0
 class Cut:
     """The place between the frozen front part of a network and the rest, as far behind as possible.
 
-    The front part ends with the transform network, backbone or neck, or within the head: one that reads the features
-    through a single first part names it in ``front_layer`` (else None), and has ``encode``, from features to what
-    that part gives, and ``classify``, from there to the outputs.
+    The front part ends with the transform network, backbone or neck, or within backbone or head. A backbone whose
+    parts run one after another names them in ``chain``, and has ``up_to``, from images to what one of them gives, and
+    ``after``, from there to its output. A head that reads the features through a single first part names it in
+    ``front_layer`` (else None), and has ``encode``, from features to what that part gives, and ``classify``, from
+    there to the outputs.
 
     Args:
         network: An `OCRModel`.
@@ -55,15 +58,17 @@ class Cut:
         parts: Names of the front's parts, of which the last is where the cut is.
 
     Raises:
-        ConfigError: The backbone is not frozen.
+        ConfigError: Not even the first part of the backbone is frozen.
     """
 
     def __init__(self, network: Any, freezing: Freezing | None, place: str) -> None:
         self.network = network
         held = [] if freezing is None else self._held_parts(freezing)
-        if "backbone" not in held:
-            raise ConfigError(f"{place} is true, but the backbone is not wholly frozen",
-                              expected="a frozen front part: Global.freeze with backbone.* (and transform.*, if any)",
+        if not any(part.split(".")[0] == "backbone" for part in held):
+            chain = getattr(network.backbone, "chain", ())
+            raise ConfigError(f"{place} is true, but the backbone is not frozen",
+                              expected="a frozen front part: Global.freeze with backbone.* (and transform.*, if any)"
+                              + (f", or with the first of {', '.join(chain)}" if chain else ""),
                               cure="freeze the backbone, or set Global.cache_features=false")
         self.parts = tuple(held)
 
@@ -74,8 +79,12 @@ class Cut:
             names.remove("neck")  # The output of the backbone is wanted too.
         held: list[str] = []
         for name in names:
-            if not freezing.is_held(getattr(network, name)):
-                return held
+            part = getattr(network, name)
+            if not freezing.is_held(part):
+                chain = getattr(part, "chain", ()) if name == "backbone" else ()
+                stages = list(itertools.takewhile(lambda stage: freezing.is_held(getattr(network.backbone, stage)),
+                                                  chain))
+                return [*held, f"backbone.{stages[-1]}"] if stages else held
             held.append(name)
         front = getattr(network.head, "front_layer", None)
         if front is not None and not network.return_all_feats and freezing.is_held(getattr(network.head, front)):
@@ -86,14 +95,17 @@ class Cut:
         """Return what the front part makes of images."""
         x = images
         for part in self.parts:
-            x = (self.network.head.encode if part.startswith("head.") else getattr(self.network, part))(x)
+            name, _, inner = part.partition(".")
+            layer = getattr(self.network, name)
+            x = layer(x) if not inner else layer.encode(x) if name == "head" else layer.up_to(x, inner)
         return x
 
     def rest(self, x: Any, batch: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the network's outputs for what the front part made."""
-        last = self.parts[-1]
+        last, _, inner = self.parts[-1].partition(".")
         if last == "backbone":
-            outputs: dict[str, Any] = self.network.after_backbone(x, batch)
+            features = self.network.backbone.after(x, inner) if inner else x
+            outputs: dict[str, Any] = self.network.after_backbone(features, batch)
         elif last == "neck":
             outputs = self.network.after_neck(x, batch)
         else:

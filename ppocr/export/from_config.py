@@ -23,7 +23,7 @@ from ppocr.export.description import (
 )
 from ppocr.export.exporter import export_model
 from ppocr.export.model_backend import ModelBackend
-from ppocr.export.parity import check_parity
+from ppocr.export.parity import TOLERANCE, check_parity
 from ppocr.export.tasks import TASKS
 from ppocr.infer.operators import Operator, build_operators
 from ppocr.infer.reader import Image, LineReader, Reader, RegionReader
@@ -34,7 +34,8 @@ BLANK_SIZE = (32, 100)
 
 
 def export_from_config(
-    config: Config, *, parity_images: Sequence[Image] = (), out_dir: str | Path | None = None
+    config: Config, *, parity_images: Sequence[Image] = (), out_dir: str | Path | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Path:
     """Build the model of a configuration, load its weights, export it and compare the export with it.
 
@@ -42,6 +43,7 @@ def export_from_config(
         config: The configuration; names the weights in ``Global.checkpoints`` or ``Global.pretrained_model``.
         parity_images: Pictures for the comparison, BGR uint8; some are rendered if there are none.
         out_dir: The folder; ``Global.save_inference_dir`` or ``<save_model_dir>/inference`` by default.
+        tolerance: Largest difference of a probability that is taken for rounding.
 
     Raises:
         ExportError: The model cannot be exported, or the export differs from it.
@@ -63,7 +65,7 @@ def export_from_config(
 
     def check(folder: Path) -> None:
         check_parity(parts.model, folder, task=task, operators=pipeline, postprocess=parts.postprocess,
-                     images=parity_images)
+                     images=parity_images, tolerance=tolerance)
 
     return export_model(
         parts.model, target, input_spec=image_shape(pipeline), identity=identity, transforms=operators,

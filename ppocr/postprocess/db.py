@@ -21,6 +21,7 @@ from ppocr.geometry import (
 )
 from ppocr.postprocess.map_scores import Rectangles, mean_in_polygon, mean_in_rectangles
 from ppocr.postprocess.scores import require_numbers
+from ppocr.postprocess.whole_pixels import whole_quads
 from ppocr.registry import POSTPROCESSES
 from ppocr.results import Detection
 
@@ -49,7 +50,8 @@ class DBPostProcess:
     The region is described by the smallest rectangle around it (``"quad"``), or by its outline with fewer points
     (``"poly"``). Regions whose shorter side is below 3 pixels of the map, or whose score is below `box_thresh`, are
     dropped. The others are grown by ``A u / L`` (area A, perimeter L, `unclip_ratio` u) to the size of the text; those
-    whose shorter side is then still below 5 pixels are dropped, too. Nothing is rounded to whole pixels.
+    whose shorter side is then still below 5 pixels are dropped, too. Nothing is rounded to whole pixels, unless
+    `whole_pixels` asks for it.
 
     Args:
         thresh: Probability above which a pixel belongs to a text.
@@ -60,6 +62,8 @@ class DBPostProcess:
         score_mode: The score is the mean probability within the rectangle or polygon (``"fast"``) or within the contour
             of the region (``"slow"``, more exact for curved texts).
         box_type: What describes a region.
+        whole_pixels: Cut fractions off as the predictors of published models do, for results equal to theirs; corners
+            are then off by up to two pixels, and holes in regions count as regions. For quads only.
 
     Raises:
         ConfigError: A value outside its range.
@@ -77,6 +81,7 @@ class DBPostProcess:
         use_dilation: bool = False,
         score_mode: Literal["fast", "slow"] = "fast",
         box_type: Literal["quad", "poly"] = "quad",
+        whole_pixels: bool = False,
     ) -> None:
         for key, value in (("thresh", thresh), ("box_thresh", box_thresh)):
             _require(0 <= value <= 1, key, value, "a probability, 0 to 1")
@@ -84,6 +89,7 @@ class DBPostProcess:
         _require(unclip_ratio >= 0, "unclip_ratio", unclip_ratio, "a number, 0 or more")
         _require(score_mode in ("fast", "slow"), "score_mode", score_mode, "fast or slow")
         _require(box_type in ("quad", "poly"), "box_type", box_type, "quad or poly")
+        _require(box_type == "quad" or not whole_pixels, "whole_pixels", whole_pixels, "false, or box_type: quad")
         self.thresh = thresh
         self.box_thresh = box_thresh
         self.max_candidates = max_candidates
@@ -91,6 +97,7 @@ class DBPostProcess:
         self.use_dilation = use_dilation
         self.score_mode = score_mode
         self.box_type = box_type
+        self.whole_pixels = whole_pixels
         self._told = False
 
     @property
@@ -118,6 +125,11 @@ class DBPostProcess:
 
     def _detect(self, probability: FloatMap, shape: npt.NDArray[np.float64]) -> Detection:
         contours = self._contours(probability)
+        if self.whole_pixels:
+            height, width = (round(side) for side in shape[:2].tolist())
+            polygons, scores = whole_quads(probability, contours, (height, width), box_thresh=self.box_thresh,
+                                           unclip_ratio=self.unclip_ratio, exact_scores=self.score_mode == "slow")
+            return Detection(tuple(polygons), scores)
         find = self._quads if self.box_type == "quad" else self._polygons
         polygons, scores = find(probability, contours)
         if not polygons:
@@ -134,7 +146,10 @@ class DBPostProcess:
         return Detection(tuple(points[start:end] for start, end in spans), scores[kept])
 
     def _contours(self, probability: FloatMap) -> list[Contour]:
-        """Return the outer contours of the regions above the threshold, int32 ``[K, 1, 2]`` each."""
+        """Return the outer contours of the regions above the threshold, int32 ``[K, 1, 2]`` each.
+
+        Those of the holes are added where results are to be as those of published predictors.
+        """
         mask = (probability > self.thresh).view(np.uint8)
         if self.use_dilation:
             mask = cv2.dilate(mask, np.ones((2, 2), np.uint8))
@@ -144,7 +159,7 @@ class DBPostProcess:
         holes = np.reshape(hierarchy, (-1, 4))[:, 3] >= 0
         # One or two points are a dot or a line.
         outer = [contour for contour, hole in zip(contours, holes.tolist(), strict=True)
-                 if not hole and len(contour) > 2]
+                 if (self.whole_pixels or not hole) and len(contour) > 2]
         if len(outer) <= self.max_candidates:
             return outer
         if not self._told:

@@ -93,10 +93,13 @@ def mean_in_polygon(values: FloatMap, points: npt.NDArray[np.int32]) -> float:
 
     Args:
         values: ``[H, W]``.
-        points: ``[K, 1, 2]``, x and y, whole numbers within the map.
+        points: ``[K, 1, 2]``, x and y, whole numbers; what lies beside the map is left out.
     """
-    left, top, width, height = cv2.boundingRect(points)
-    mask = np.zeros((height, width), np.uint8)
+    x, y, width, height = cv2.boundingRect(points)
+    left, top = max(x, 0), max(y, 0)
+    window = values[top : max(y + height, top), left : max(x + width, left)]
+    if not window.size:
+        return 0.0
+    mask = np.zeros(window.shape, np.uint8)
     cv2.fillPoly(mask, [points], 1, offset=(-left, -top))
-    mean = cv2.mean(values[top : top + height, left : left + width], mask)[0]
-    return min(max(float(mean), 0.0), 1.0)
+    return min(max(float(cv2.mean(window, mask)[0]), 0.0), 1.0)

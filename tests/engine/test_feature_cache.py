@@ -28,6 +28,10 @@ AUGMENTED = ("Train.dataset.transforms=[{DecodeImage: {img_mode: BGR}}, {RecAug:
 MULTI_HEAD = ("Architecture={model_type: rec, algorithm: CRNN, Backbone: {name: VGG, scale: 0.0625}, Head: "
               "{name: MultiHead, head_list: [{CTCHead: {Neck: {name: svtr, dims: 8, depth: 1, hidden_dims: 8, "
               "kernel_size: [1, 3]}, Head: {}}}]}}")
+STAGED = ("Architecture={model_type: rec, algorithm: SVTR_LCNet, Backbone: {name: PPLCNetV3, scale: 0.0625, "
+          "reparameterized: true}, Head: {name: MultiHead, head_list: [{CTCHead: {Neck: {name: reshape}}}]}}")
+SIZE_48 = ("Train.dataset.transforms=[{DecodeImage: {img_mode: BGR}}, {CTCLabelEncode: {}}, "
+           "{RecResizeImg: {image_shape: [3, 48, 64]}}, {KeepKeys: {keep_keys: [image, label, length]}}]")
 
 
 class Record(Hook):
@@ -113,6 +117,13 @@ class TestTraining:
         assert "computing the output of backbone and head.ctc_encoder once" in caplog.text
         np.testing.assert_allclose(cached.losses, plain.losses, rtol=1e-4)
 
+    def test_within_the_backbone(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+        options = [STAGED, SIZE_48, "Global.freeze=[backbone.conv1.*, 'backbone.blocks[2345].*']", "Global.epoch_num=2"]
+        with caplog.at_level(logging.INFO, logger="ppocr"):
+            plain, cached, _ = both(folder, *options)
+        assert "computing the output of backbone.blocks5 once" in caplog.text
+        np.testing.assert_allclose(cached.losses, plain.losses, rtol=1e-4)
+
     def test_dropout_behind_the_cut(self, folder: Path) -> None:
         plain, cached, _ = both(folder, MULTI_HEAD, "Global.freeze=backbone.*", "Global.epoch_num=2")
         np.testing.assert_allclose(cached.losses, plain.losses, rtol=1e-4)
@@ -164,9 +175,9 @@ class TestTraining:
 
 class TestRefusals:
     @pytest.mark.parametrize(("options", "message"), [
-        ([], "the backbone is not wholly frozen"),
-        (["Global.freeze=neck.*"], "the backbone is not wholly frozen"),
-        (["Global.freeze=[backbone.*.weight]"], "the backbone is not wholly frozen"),
+        ([], "the backbone is not frozen"),
+        (["Global.freeze=neck.*"], "the backbone is not frozen"),
+        (["Global.freeze=[backbone.*.weight]"], "the backbone is not frozen"),
         (["Global.freeze=backbone", "Global.cache_augmentations=0"], "cache_augmentations .* is 0"),
         (["Global.freeze=backbone", "Train.dataset.name=MultiScaleDataSet",
           "Train.dataset.transforms=[{DecodeImage: {img_mode: BGR}}, {CTCLabelEncode: {}}, {KeepKeys: {keep_keys: "

@@ -124,6 +124,24 @@ class PPLCNetV3(nn.Layer):
                 nn.Conv2D(width, out, 1) for width, out in zip(widths[1:], self.out_channels, strict=True)
             ])
 
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Parts of a recognizer's backbone that run one after another, see `up_to`; a detector's is no chain."""
+        return ("conv1", *self.stage_names) if self.layer_list is None else ()
+
+    def up_to(self, images: Any, last: str) -> Any:
+        """Return what the parts of the chain up to one make of images; `after` goes on from there."""
+        x = images
+        for name in self.chain[:self.chain.index(last) + 1]:
+            x = getattr(self, name)(x)
+        return x
+
+    def after(self, x: Any, last: str) -> Any:
+        """Return the feature map for what `up_to` returned."""
+        for name in self.chain[self.chain.index(last) + 1:]:
+            x = getattr(self, name)(x)
+        return pool_text_line(x, training=self.training)
+
     def forward(self, images: Any) -> Any:
         """Return the four maps of a detector, the largest first, or the feature map of a recognizer."""
         x = self.conv1(images)
