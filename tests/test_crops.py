@@ -28,6 +28,19 @@ class TestQuads:
         x, y, width, height = place
         np.testing.assert_array_equal(crop_quad(image, box(*place)), image[y:y + height, x:x + width])
 
+    def test_sizes_are_rounded_or_cut_off(self) -> None:
+        image = noise(60, 90)
+        assert crop_quad(image, box(10, 5, 20.9, 8.6)).shape == (9, 21, 3)
+        assert crop_quad(image, box(10, 5, 20.9, 8.6), whole_pixels=True).shape == (8, 20, 3)
+        assert text_crop(image, box(10, 5, 8.6, 20.9), whole_pixels=True).shape == (8, 20, 3)
+
+    def test_whole_pixels_change_the_interpolation_by_one_step_at_most(self) -> None:
+        image = smooth(400, 600)
+        quad = np.array([[301, 203], [395, 241], [380, 275], [286, 237]], np.float32)
+        one, other = (crop_quad(image, quad, whole_pixels=whole).astype(int) for whole in (True, False))
+        assert one.shape == (37, 101, 3)
+        assert abs(one - other).max() <= 2
+
     def test_grey(self) -> None:
         image = noise(60, 90)[:, :, 0]
         np.testing.assert_array_equal(crop_quad(image, box(10, 5, 20, 8)), image[5:13, 10:30])

@@ -88,7 +88,7 @@ def test_the_export_takes_images_of_any_size(exported: Path) -> None:
     assert content["Model"]["outputs"][0] == {"name": "maps", "dtype": "float32", "shape": [-1, 1, -1, -1]}
     assert content["PostProcess"] == {
         "name": "DBPostProcess", "thresh": 0.3, "box_thresh": 0.6, "max_candidates": 1000, "unclip_ratio": 1.5,
-        "use_dilation": False, "score_mode": "fast", "box_type": "quad"}
+        "use_dilation": False, "score_mode": "fast", "box_type": "quad", "whole_pixels": False}
     assert "Charset" not in content
     detector = TextDetector(exported, det_limit_side_len=64, det_db_thresh=0.0, det_db_box_thresh=0.0)
     for size in ((64, 64), (90, 150), (150, 33)):

@@ -33,13 +33,16 @@ MAY_IMPORT = {
     "metrics": set(),
     "optimizer": set(),
     "postprocess": set(),
-    "infer": {"postprocess", "data.transforms", "data.pixels"},
-    "engine": {"data", "modeling", "losses", "metrics", "optimizer", "postprocess"},
+    "hub": {"infer", "postprocess", "data.transforms"},
+    "infer": {"postprocess", "data.transforms", "data.pixels", "hub"},
+    "pretrained": {"hub", "infer"},
+    "engine": {"data", "modeling", "losses", "metrics", "optimizer", "postprocess", "pretrained"},
     "export": {"data", "modeling", "losses", "metrics", "optimizer", "postprocess", "engine", "infer"},
+    "importing": {"data", "modeling", "postprocess", "pretrained", "engine", "infer", "export"},
 }
 """What each package may import besides itself and the ground floor."""
 
-WITHOUT_PADDLE = ("ppocr.infer", "ppocr.data.transforms", "ppocr.postprocess", "ppocr.metrics")
+WITHOUT_PADDLE = ("ppocr.hub", "ppocr.infer", "ppocr.pretrained", "ppocr.data.transforms", "ppocr.postprocess", "ppocr.metrics")
 PADDLE_ALLOWED = {"ppocr/weights.py", "ppocr/infer/paddle_backend.py"}
 """Files of paddle-free places that are about Paddle itself; they import it when they are used, not when imported."""
 

@@ -87,3 +87,12 @@ def test_mean_in_polygon() -> None:
     triangle = np.array([[[0, 0]], [[19, 0]], [[0, 19]]], np.int32)
     rows, columns = np.mgrid[:20, :20]
     assert mean_in_polygon(values, triangle) == pytest.approx(float(values[rows + columns <= 19].mean()))
+
+
+def test_polygon_partly_or_wholly_beside_the_map() -> None:
+    values = np.arange(30, dtype=np.float32).reshape(5, 6) / 30
+    square = np.array([[[-2, -3]], [[1, -3]], [[1, 1]], [[-2, 1]]], np.int32)
+    assert mean_in_polygon(values, square) == pytest.approx(np.mean([0, 1, 6, 7]) / 30)
+    assert mean_in_polygon(values, square + np.array([5, 6], np.int32)) == pytest.approx(np.mean(values[3:5, 3:6]))
+    for far in (50, -50):
+        assert mean_in_polygon(values, square + np.array([far, 6], np.int32)) == 0
