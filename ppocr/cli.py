@@ -23,6 +23,7 @@ from ppocr.paths import project_folder
 SHORT_NAMES = {
     "check_configs": "check",
     "export_model": "export",
+    "import_model": "import",
 }
 """Scripts whose command is shorter than the script's name; the long name works too."""
 

@@ -39,15 +39,19 @@ GLOBAL_KEYS: dict[str, GlobalKey] = {
     "epoch_num": GlobalKey(int, 100, "Number of passes over the training data."),
     "seed": GlobalKey(int, 1024, "Seed of data order, augmentation and initial weights."),
     "save_model_dir": GlobalKey(str, "./output", "Folder for checkpoints, logs and the effective configuration."),
-    "pretrained_model": GlobalKey(str | None, None, "Weights to start from (weights only, training starts anew)."),
+    "pretrained_model": GlobalKey(
+        str | None, None,
+        "Weights to start from (weights only, training starts anew): a file, an exported folder, or the name of a "
+        "published model.",
+    ),
     "checkpoints": GlobalKey(str | None, None, "Checkpoint prefix to resume from, such as ./output/latest."),
     "min_load_share": GlobalKey(
         float, 0.5, "Smallest share of the model's tensors that a weights file must fill, else loading is an error."
     ),
     "pretrained_dict_path": GlobalKey(
         str | None, None,
-        "Dictionary that pretrained_model was trained with, where no .state beside it tells its charset; the rows of "
-        "every character that stays are carried over by character.",
+        "Dictionary (or model, as for character_dict_path) that pretrained_model was trained with, where no .state "
+        "beside it tells its charset; the rows of every character that stays are carried over by character.",
     ),
     "pretrained_use_space_char": GlobalKey(
         bool | None, None, "Whether the space was added to pretrained_dict_path; null finds out by the head's size."
@@ -77,7 +81,11 @@ GLOBAL_KEYS: dict[str, GlobalKey] = {
     ),
     "save_epoch_step": GlobalKey(int, 10, "Keep a checkpoint iter_epoch_N every so many epochs; 0 keeps none."),
     "cal_metric_during_train": GlobalKey(bool, False, "Also compute the metric on the training batch that is logged."),
-    "character_dict_path": GlobalKey(str | None, None, "Dictionary file, one character a line; null means 0-9a-z."),
+    "character_dict_path": GlobalKey(
+        str | None, None,
+        "Dictionary file, one character a line, or an exported or published model whose characters it means; null means "
+        "0-9a-z.",
+    ),
     "use_space_char": GlobalKey(bool, False, "Add the space to the charset."),
     "max_text_length": GlobalKey(int, 25, "Longest text, in characters, that is trained on."),
     "label_list": GlobalKey(list[str] | None, None, "Names of the classes of a direction classifier."),

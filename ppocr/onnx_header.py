@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppocr.errors import InferenceError
-from ppocr.protobuf import fields
+from ppocr.protobuf import fields, text
 
 CHARACTERS = "character"
 """Under this key the field's exports hold the recognizer's dictionary, one character a line."""
@@ -49,9 +49,9 @@ class OnnxHeader:
     @property
     def characters(self) -> tuple[str, ...]:
         """The recognizer's dictionary, without blank and final space; empty if the file has none."""
-        text = self.metadata.get(CHARACTERS, "")
+        lines = self.metadata.get(CHARACTERS, "")
         # Not splitlines: some dictionaries hold characters that it takes for line ends.
-        symbols = text.removesuffix("\n").split("\n") if text else []
+        symbols = lines.removesuffix("\n").split("\n") if lines else []
         return tuple(symbol.removesuffix("\r") or symbol for symbol in symbols)
 
 
@@ -69,13 +69,13 @@ def read_onnx_header(file: str | Path) -> OnnxHeader:
                 graph = value
             elif field == METADATA:
                 parts = dict(fields(value))
-                metadata[_text(parts[1])] = _text(parts.get(2, b""))
+                metadata[text(parts[1])] = text(parts.get(2, b""))
         weights: set[str] = set()
         inputs: dict[str, tuple[int, ...]] = {}
         outputs: dict[str, tuple[int, ...]] = {}
         for field, value in fields(graph):
             if field == INITIALIZERS:
-                weights.add(_text(dict(fields(value)).get(TENSOR_NAME, b"")))
+                weights.add(text(dict(fields(value)).get(TENSOR_NAME, b"")))
             elif field in (INPUTS, OUTPUTS):
                 name, shape = _value_info(value)
                 (inputs if field == INPUTS else outputs)[name] = shape
@@ -93,10 +93,6 @@ def _unusable(file: str | Path, why: str) -> InferenceError:
                           cure="copy or download the file again")
 
 
-def _text(value: Any) -> str:
-    return bytes(value).decode("utf-8")
-
-
 def _value_info(message: Any) -> tuple[str, tuple[int, ...]]:
     """Return name and shape of an input or output: its type (2), of that the tensor (1), of that the shape (2)."""
     parts = dict(fields(message))
@@ -107,4 +103,4 @@ def _value_info(message: Any) -> tuple[str, tuple[int, ...]]:
             size = dict(fields(dimension)).get(1, -1)
             # Negative numbers are stored as large ones; names of dimensions that vary are texts.
             shape.append(size if isinstance(size, int) and 0 < size < 1 << 63 else -1)
-    return _text(parts[1]), tuple(shape)
+    return text(parts[1]), tuple(shape)

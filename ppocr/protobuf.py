@@ -7,6 +7,9 @@ from typing import Any
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
+LONGEST_VARINT = 70
+"""Bits of a number with the most bytes that one may have."""
+
 
 def fields(message: bytes | memoryview) -> Iterator[tuple[int, Any]]:
     """Yield ``(field number, value)`` of a message; nested messages and texts come as slices of `message`.
@@ -45,6 +48,18 @@ def varints(data: bytes | memoryview) -> list[int]:
     return values
 
 
+def text(value: Any) -> str:
+    """Return the text of a field.
+
+    Raises:
+        TypeError: It is a number.
+        ValueError: It is not UTF-8.
+    """
+    if isinstance(value, int):  # Of which bytes() would make so many zeros.
+        raise TypeError("a number in place of a text")
+    return bytes(value).decode("utf-8")
+
+
 def _varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
@@ -54,3 +69,5 @@ def _varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
         shift += 7
         if byte < 128:
             return value, position
+        if shift >= LONGEST_VARINT:
+            raise ValueError("a protobuf number without an end")

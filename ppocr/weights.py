@@ -20,6 +20,9 @@ NAME_TABLE = "StructuredToParameterName@@"
 """Entry that Paddle adds to a state: structured name to variable name."""
 
 PROTOCOL = 4
+MERGED = "reparam_conv"
+"""In the names of layers whose branches were merged (see ppocr.modeling.common.reparam)."""
+
 SHOWN = 10
 """Most names, or groups of names, that a message shows."""
 
@@ -275,6 +278,11 @@ def _hints(report: LoadReport) -> list[str]:
             hints.append(f"the head has {own[0]} classes, the file {given[0]} ({name}): another charset; set "
                          "Global.character_dict_path and Global.use_space_char as in the training of the file")
             break
+    if any(MERGED in name for name in report.unexpected):
+        hints.append("the branches of the file's layers are merged, as in exported models: set reparameterized: true "
+                     "in Architecture.Backbone (and in Neck and Head where they have it)")
+    elif any(MERGED in name for name in report.missing):
+        hints.append("the file's layers have branches, those of the model are merged: set reparameterized: false")
     prefix = _common_prefix(report)
     if prefix:
         hints.append(f"the names in the file begin with {prefix!r}: it holds several models; keep the entries of "

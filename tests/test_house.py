@@ -42,7 +42,8 @@ MAY_IMPORT = {
 }
 """What each package may import besides itself and the ground floor."""
 
-WITHOUT_PADDLE = ("ppocr.hub", "ppocr.infer", "ppocr.pretrained", "ppocr.data.transforms", "ppocr.postprocess", "ppocr.metrics")
+WITHOUT_PADDLE = ("ppocr.hub", "ppocr.infer", "ppocr.pretrained", "ppocr.data.transforms", "ppocr.postprocess",
+                  "ppocr.metrics")
 PADDLE_ALLOWED = {"ppocr/weights.py", "ppocr/infer/paddle_backend.py"}
 """Files of paddle-free places that are about Paddle itself; they import it when they are used, not when imported."""
 

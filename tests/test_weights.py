@@ -13,6 +13,7 @@ import pytest
 
 from ppocr.errors import CheckpointError
 from ppocr.fileio import sha256
+from ppocr.modeling.common.rep_layer import LearnableRepLayer
 from ppocr.weights import LoadReport, group_names, load_into, read_weights, write_weights
 from tests.shared_files import SHARED, needs_shared
 
@@ -249,6 +250,15 @@ class TestLoading:
         with pytest.raises(CheckpointError, match=r"loaded 0/16.*") as caught:
             load_into(Network(), weights, minimum_share=0.5)
         assert "begin with 'Student.'" in caught.value.cure
+
+    @pytest.mark.parametrize(("model_is_merged", "cure"), [(False, "set reparameterized: true"),
+                                                           (True, "set reparameterized: false")])
+    def test_merged_branches_are_recognised(self, model_is_merged: bool, cure: str) -> None:
+        file, model = (LearnableRepLayer(4, 8, 3, reparameterized=merged) for merged in (not model_is_merged,
+                                                                                       model_is_merged))
+        with pytest.raises(CheckpointError) as caught:
+            load_into(model, {key: tensor.numpy() for key, tensor in file.state_dict().items()})
+        assert cure in caught.value.cure
 
     def test_strangers_are_reported_and_refused_when_strict(self) -> None:
         weights = {**{key: tensor.numpy() for key, tensor in linear().state_dict().items()}, "extra": np.ones(1)}

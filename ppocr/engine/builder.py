@@ -120,7 +120,8 @@ def load_trained(parts: ModelParts, path: str) -> LoadReport:
         CharsetError: The checkpoint was trained with another charset.
     """
     pretrained = read_pretrained(path)
-    require_charset(path, pretrained.charset or stored_charset(path), parts.charset)
+    stored = pretrained.charset or stored_charset(path, pretrained.weights.sha256)
+    require_charset(path, stored, parts.charset)
     report = load_into(parts.model, pretrained.weights, minimum_share=1.0, dispensable=parts.model.training_only)
     LOGGER.info("%s: %s", path, report)
     return report

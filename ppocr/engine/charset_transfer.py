@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ppocr.charset import Charset, Codec, attention_codec, ctc_codec, nrtr_codec, sar_codec
 from ppocr.errors import CharsetError
+from ppocr.pretrained import named_charset
 from ppocr.weights import Weights
 
 CODECS: dict[str, Callable[[Charset], Codec]] = {
@@ -95,13 +96,13 @@ def charset_of_dictionary(weights: Weights, axes: Mapping[str, ClassAxis], chars
         weights: The weights.
         axes: See `class_axes`.
         charset: The charset of the model.
-        dictionary: ``Global.pretrained_dict_path``.
+        dictionary: ``Global.pretrained_dict_path``: a file, or an exported model whose characters it means.
         use_space: Whether the space was added to it; None finds out by the size of the head.
 
     Raises:
         CharsetError: It has not as many characters as the weights have rows for.
     """
-    choices = [Charset.from_config(dictionary, choice) for choice in
+    choices = [named_charset(dictionary, choice, f"Global.pretrained_dict_path={dictionary}") for choice in
                ((False, True) if use_space is None else (use_space,))]
     fitting = [choice for choice in choices if not _misfits(weights, axes, charset, choice)]
     if fitting:

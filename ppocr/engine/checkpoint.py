@@ -137,10 +137,20 @@ def state_path(prefix: str | Path) -> Path:
     return Path((text[: -len(".pdparams")] if text.endswith(".pdparams") else text) + ".state")
 
 
-def stored_charset(prefix: str | Path) -> Charset | None:
-    """Return the charset in the ``.state`` beside weights, or None where there is none."""
+def stored_charset(prefix: str | Path, digest: str = "") -> Charset | None:
+    """Return the charset in the ``.state`` beside weights, or None where there is none.
+
+    Args:
+        prefix: Path with or without ``.pdparams``.
+        digest: SHA-256 of the weights; a state that was written with others is told of.
+    """
     content = load_checkpoint_meta(prefix)
-    return Charset.from_dict(content["charset"]) if content is not None and content.get("charset") else None
+    if content is None or not content.get("charset"):
+        return None
+    if digest and (content.get("files") or {}).get(SUFFIXES[0], digest) != digest:
+        LOGGER.warning("%s was written with other weights than %s holds now. Its charset is taken for theirs; if it is "
+                       "not, remove it.", state_path(prefix), prefix)
+    return Charset.from_dict(content["charset"])
 
 
 def check_charset(prefix: str | Path, charset: Charset | None) -> None:
@@ -268,7 +278,7 @@ def load_pretrained(network: Any, path: str | Path, charset: Charset | None, min
     pretrained = read_pretrained(path)
     weights = pretrained.weights
     if charset is not None:
-        known = pretrained.charset or stored_charset(path)
+        known = pretrained.charset or stored_charset(path, weights.sha256)
         weights = _for_charset(network, weights, path, known, charset, dictionary, use_space)
     report = load_into(network, weights, minimum_share=minimum_share,
                        dispensable=getattr(network, "training_only", ()))

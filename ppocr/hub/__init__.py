@@ -5,12 +5,15 @@ Importing this needs no Paddle, and nothing is read or downloaded before it is a
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from ppocr.errors import did_you_mean
 from ppocr.hub.catalog import System, shipped_catalog
 from ppocr.hub.hub import Availability, Hub
 
-__all__ = ["Availability", "Hub", "System", "available", "load", "local_system", "names", "system", "systems"]
+__all__ = ["Availability", "Hub", "System", "available", "close_names", "load", "local_system", "names", "system",
+           "systems"]
 
 
 def load(name: str, *, task: str | None = None, format: str | None = None) -> Path:
@@ -40,6 +43,17 @@ def names() -> tuple[str, ...]:
 def systems() -> tuple[str, ...]:
     """Return the names of the systems, which read pages with several models."""
     return tuple(shipped_catalog().systems)
+
+
+def close_names(name: str, *, with_systems: bool = True) -> str:
+    """Return a "did you mean" for what is not a published name, empty if none is close or it is a path.
+
+    Args:
+        name: What was given.
+        with_systems: Whether the name of a system would do, too.
+    """
+    known = (*names(), *(systems() if with_systems else ()))
+    return did_you_mean(name, known) if re.fullmatch(r"[\w.-]+", name) else ""
 
 
 def system(name: str) -> System:

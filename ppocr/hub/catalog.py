@@ -136,10 +136,12 @@ class Catalog:
             task: ``"det"``, ``"rec"`` or ``"cls"``: the part of a system.
 
         Raises:
-            HubError: There is none of that name, or it is for another task.
+            HubError: There is none of that name, it is for another task, or there is no such task.
         """
+        if task not in (None, *TASKS):
+            raise HubError(f"there is no task {task!r}", expected=", ".join(TASKS), cure="correct the task")
         if task is not None and name in self.systems:
-            name = self.systems[name].parts[task]
+            name = self._part(name, task)
         model = self.models.get(name)
         if model is None:
             raise self._unknown(name)
@@ -162,6 +164,13 @@ class Catalog:
                            expected="one of " + ", ".join(self.systems), cure="correct the name; for models that are "
                            "not a system, give det_model_dir and rec_model_dir")
         return self.systems[name]
+
+    def _part(self, name: str, task: str) -> str:
+        parts = self.systems[name].parts
+        if task not in parts:
+            raise HubError(f"the system {name} has no model for {task}", expected=", ".join(parts),
+                           cure=f"give the name of a model for {task}")
+        return parts[task]
 
     def _unknown(self, name: str) -> HubError:
         if name in self.systems:

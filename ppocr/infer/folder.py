@@ -8,7 +8,6 @@ PaddleOCR 2 (no ``inference.yml``; the predictor's arguments must then say what 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ import yaml
 
 from ppocr import hub
 from ppocr.charset import Charset
-from ppocr.errors import ConfigError, HubError, InferenceError, did_you_mean
+from ppocr.errors import ConfigError, HubError, InferenceError
 from ppocr.infer.operators import Operator, prediction_operators
 from ppocr.model_files import (
     DESCRIPTION_FILE,
@@ -132,7 +131,7 @@ def model_folder(path: str | Path, *, task: str | None = None, backend: str | No
         found = hub.load(name, task=task, format={PADDLE: "paddle", ONNXRUNTIME: "onnx"}.get(backend or ""))
         LOGGER.info("%s: the published model in %s.", name, found)
         return found
-    hint = did_you_mean(name, known) if re.fullmatch(r"[\w.-]+", name) else ""
+    hint = hub.close_names(name, with_systems=task is not None)
     if hint:
         raise HubError(f"there is no folder {name} and no published model of that name ({hint})",
                        expected="the folder of an exported model, or a name that ppocr models lists",

@@ -7,6 +7,7 @@ themselves are in the program. Our ``inference.yml`` maps them to the structured
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from ppocr.errors import InferenceError
 from ppocr.infer.folder import InferenceFolder
-from ppocr.protobuf import fields, varints
+from ppocr.protobuf import fields, text, varints
 
 Array = npt.NDArray[Any]
 
@@ -90,11 +91,13 @@ def _tensors(data: bytes) -> Iterator[Array]:
         for _ in range(levels):
             size, = struct.unpack_from("<Q", data, position)
             position += 8 + size
-        _, size = struct.unpack_from("<Ii", data, position)
+        _, size = struct.unpack_from("<II", data, position)
         position += 8
         dtype, shape = _tensor_description(data[position:position + size])
         position += size
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)  # In Python's numbers: a damaged shape must not overflow into a small or negative one.
+        if count * dtype.itemsize > len(data) - position:
+            raise ValueError("a weight is longer than the file")
         yield np.frombuffer(data, dtype, count, position).reshape(shape)
         position += count * dtype.itemsize
 
@@ -117,6 +120,6 @@ def _persistable_variables(program: bytes) -> Iterator[str]:
         for inner, variable in fields(block):
             if inner == 3:
                 parts = dict(fields(variable))
-                name = bytes(parts[1]).decode()
+                name = text(parts[1])
                 if parts.get(3) and name not in ("feed", "fetch"):
                     yield name

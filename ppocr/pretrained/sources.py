@@ -7,10 +7,13 @@ from pathlib import Path
 
 from ppocr import hub
 from ppocr.charset import Charset
-from ppocr.errors import CheckpointError
-from ppocr.infer.folder import DESCRIPTION_FILE, ONNXRUNTIME, InferenceFolder
+from ppocr.errors import CheckpointError, HubError
+from ppocr.infer.folder import DESCRIPTION_FILE, ONNXRUNTIME, STEMS, InferenceFolder
+from ppocr.model_files import ONNX_SUFFIX
 from ppocr.pretrained.exported import structured_weights
 from ppocr.weights import SUFFIX, Weights, read_weights
+
+ONNX_FILES = tuple(stem + ONNX_SUFFIX for stem in STEMS)
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,24 @@ def read_pretrained(source: str | Path) -> Pretrained:
 
 
 def exported_folder(source: str | Path) -> InferenceFolder | None:
-    """Return the exported model that `source` names, as a folder or by its published name; None if it is neither."""
-    path = Path(source)
-    if path.is_file() or path.with_name(path.name + SUFFIX).is_file():
+    """Return the exported model that `source` names, as a folder or by its published name; None if it is neither.
+
+    Raises:
+        HubError: There is no such file or folder, and it is nearly the name of a published model, or that of a system
+            of several; or the published model cannot be had.
+        InferenceError: The folder of the exported model is damaged.
+    """
+    path, name = Path(source), str(source)
+    if path.is_file() or (path.name and path.with_name(path.name + SUFFIX).is_file()):
         return None
     if path.is_dir():
-        is_export = (path / DESCRIPTION_FILE).is_file() or any(path.glob("*.pdiparams"))
+        is_export = any(path.glob("*.pdiparams")) or any(
+            (path / file).is_file() for file in (DESCRIPTION_FILE, *ONNX_FILES))
         return InferenceFolder.open(path) if is_export else None
-    if str(source) in hub.names():
-        return InferenceFolder.open(hub.load(str(source)))
+    if name in (*hub.names(), *hub.systems()):
+        return InferenceFolder.open(hub.load(name))
+    hint = hub.close_names(name)
+    if hint:
+        raise HubError(f"there is no file or folder {name} and no published model of that name ({hint})",
+                       expected="a file, a folder, or a name that ppocr models lists", cure="correct the name")
     return None

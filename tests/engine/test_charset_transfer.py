@@ -22,7 +22,7 @@ from ppocr.errors import CharsetError
 from ppocr.modeling import build_model
 from ppocr.weights import Weights, read_weights, write_weights
 from tests.shared_files import SHARED, needs_shared
-from tests.tiny_recognizer import HEIGHT, WIDTH, pictures, weights_file, write_config
+from tests.tiny_recognizer import HEIGHT, WIDTH, exported, pictures, weights_file, write_config
 
 OLD = Charset(tuple("abcd "))
 NEW = Charset(tuple("xd ay"))  # b and c are dropped, x and y are new.
@@ -212,6 +212,13 @@ class TestLoading:
         former = str(dictionary(tmp_path, characters, "former.txt"))
         with pytest.raises(CharsetError, match=rf"former.txt has {numbers}.* rows for 36 \(head.fc.weight\)"):
             load_pretrained(parts.model, weights, parts.charset, 0.5, dictionary=former, use_space=use_space)
+
+    def test_by_the_model_whose_dictionary_it_was(self, tmp_path: Path, weights: Path) -> None:
+        parts = build_model_parts(write_config(tmp_path, character_dict_path=str(dictionary(tmp_path, "ba9"))))
+        load_pretrained(parts.model, weights, parts.charset, 0.5, dictionary=str(exported()))
+        bias = read_weights(weights)["head.fc.bias"]
+        places = [0, *(1 + Charset.default().symbols.index(symbol) for symbol in "ba9")]
+        np.testing.assert_array_equal(parts.model.head.fc.bias.numpy(), bias[places])
 
     def test_state_and_dictionary_that_contradict_each_other(self, tmp_path: Path, weights: Path) -> None:
         self.state(weights, Charset.default())

@@ -11,8 +11,9 @@ import pytest
 from ppocr.charset import Charset
 from ppocr.config import load_config
 from ppocr.engine.builder import build_model_parts, build_training, load_trained
-from ppocr.engine.checkpoint import load_pretrained, resume
+from ppocr.engine.checkpoint import load_pretrained, resume, stored_charset
 from ppocr.errors import CharsetError, CheckpointError
+from ppocr.fileio import sha256
 from ppocr.modeling import build_model
 from ppocr.weights import write_weights
 from tests.engine.stubs import make_run
@@ -40,6 +41,19 @@ def test_an_imported_model_is_no_run_to_go_on_with(tmp_path: Path) -> None:
     (tmp_path / "w.state").write_text(json.dumps({"schema": 1, "imported_from": {}, "charset": None, "files": {}}))
     with pytest.raises(CheckpointError, match="an imported model.*\n.*\n.*Global.pretrained_model"):
         resume(make_run(tmp_path), tmp_path / "w")
+
+
+@pytest.mark.parametrize("digest", ["", "another"])
+def test_a_state_beside_other_weights_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, digest: str
+) -> None:
+    write_weights(tmp_path / "w.pdparams", {})
+    charset = Charset.default()
+    (tmp_path / "w.state").write_text(json.dumps({
+        "schema": 1, "charset": charset.to_dict(),
+        "files": {".pdparams": digest or sha256(tmp_path / "w.pdparams")}}))
+    assert stored_charset(tmp_path / "w", sha256(tmp_path / "w.pdparams")) == charset
+    assert ("was written with other weights" in caplog.text) == bool(digest)
 
 
 def test_training_carries_another_charset_over_and_evaluation_refuses_it(

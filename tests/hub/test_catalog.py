@@ -87,3 +87,14 @@ def test_a_recipe_changes_with_what_is_described(tmp_path: Path) -> None:
     one, other = toys.catalog(tmp_path).models["toy_rec"], toys.catalog(tmp_path, classes=6).models["toy_rec"]
     assert one.recipe == toys.catalog(tmp_path).models["toy_rec"].recipe
     assert one.recipe != other.recipe
+
+
+def test_a_task_that_does_not_exist(tmp_path: Path) -> None:
+    for name in ("toy", "toy_rec"):
+        with pytest.raises(HubError, match="there is no task 'ocr'"):
+            toys.catalog(tmp_path).model(name, "ocr")
+
+
+def test_a_system_without_a_part(tmp_path: Path) -> None:
+    with pytest.raises(HubError, match="the system toy has no model for cls"):
+        toys.catalog(tmp_path).model("toy", "cls")

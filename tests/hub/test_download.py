@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ppocr.errors import HubError
@@ -126,6 +127,19 @@ class TestUnpack:
         data = archive({"inference.json": b"x" * 5000})
         with pytest.raises(HubError, match="no complete tar archive"):
             unpack(self.write(tmp_path, data[:2000]), tmp_path, ["inference.json"])
+
+    @pytest.mark.parametrize("kind", ["gz", "xz"])
+    def test_damaged_inside_a_compression(self, tmp_path: Path, kind: str) -> None:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode=f"w:{kind}") as tar:
+            member = tarfile.TarInfo("m/inference.json")
+            member.size = 200_000
+            tar.addfile(member, io.BytesIO(np.random.default_rng(0).integers(0, 9, member.size, np.uint8)))
+        data = bytearray(buffer.getvalue())
+        half = len(data) // 2
+        data[half:half + 400] = b"?" * 400
+        with pytest.raises(HubError, match="no complete tar archive"):
+            unpack(self.write(tmp_path, bytes(data)), tmp_path, ["inference.json"])
 
     def test_no_archive(self, tmp_path: Path) -> None:
         with pytest.raises(HubError, match="no complete tar archive") as caught:

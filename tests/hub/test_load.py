@@ -7,9 +7,11 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +19,7 @@ import yaml
 from ppocr.charset import Charset
 from ppocr.errors import HubError
 from ppocr.hub import Hub
-from ppocr.hub.folders import RECORD_FILE, home_folder
+from ppocr.hub.folders import RECORD_FILE, ModelFolders, home_folder
 from ppocr.infer.folder import InferenceFolder
 from tests.hub import toys
 from tests.hub.toys import FILES, PARAMS, PROGRAM, Server, serving
@@ -52,6 +54,13 @@ def test_the_cache_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert home_folder() == Path.home() / ".cache" / "ppocr"
 
 
+def test_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PPOCR_HOME", "~nobody_of_this_name/models")
+    with pytest.raises(HubError, match="there is no place for published models") as caught:
+        home_folder()
+    assert "PPOCR_HOME" in caught.value.cure
+
+
 class TestPackage:
     def test_gives_a_folder_that_describes_itself(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -76,6 +85,24 @@ class TestPackage:
         folder = offline(tmp_path).load("toy_rec")
         assert [entry.name for entry in folder.parent.iterdir()] == ["toy_rec"]
         assert oct(folder.stat().st_mode & 0o777) == "0o755"
+
+    def test_of_two_at_once_one_makes_the_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        toys.install(tmp_path, monkeypatch)
+        catalog, home = toys.catalog(tmp_path), tmp_path / "home"
+        build, made = ModelFolders.build, []
+
+        def slow(self: ModelFolders, *arguments: Any) -> Path:
+            made.append(arguments[0].name)
+            time.sleep(0.2)  # Long enough for the other to come in, were it let.
+            return build(self, *arguments)
+
+        monkeypatch.setattr(ModelFolders, "build", slow)
+        with ThreadPoolExecutor(2) as pool:
+            folders = list(pool.map(lambda _: Hub(catalog, home).load("toy_rec"), range(2)))
+        assert folders == [home / "models" / "toy_rec"] * 2
+        assert made == ["toy_rec"], "a folder that is already used must not be taken away"
 
     def test_missing_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         toys.install(tmp_path, monkeypatch, {name: data for name, data in FILES.items() if name != "words.txt"})

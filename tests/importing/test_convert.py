@@ -81,3 +81,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["-c", str(tmp_path / "tiny.yml"), "--model", str(exported()), "--output", str(tmp_path / "m")]) == 0
     assert f"{tmp_path / 'm'}.pdparams: " in capsys.readouterr().out
     assert (tmp_path / "m.state").is_file()
+
+
+def test_the_characters_are_those_of_the_model_whatever_the_configuration_adds(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    config["Global"]["use_space_char"] = True
+    report = import_model(config, exported(), tmp_path / "model.pdparams")
+    assert report.checkpoint == tmp_path / "model.pdparams"
+    charset = stored_charset(tmp_path / "model")
+    assert charset is not None
+    assert charset.symbols == Charset.default().symbols

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from ppocr.errors import InferenceError
 from ppocr.infer import exported_weights
 from ppocr.infer.parameters import program_weights
 from ppocr.weights import read_weights
-from tests.legacy_program import program, tensor
+from tests.legacy_program import field, program, tensor
 from tests.tiny_recognizer import copy_of_export, exported, weights_file
 
 
@@ -31,6 +32,21 @@ class TestExportedWeights:
         params.write_bytes(params.read_bytes()[:-cut])
         with pytest.raises(InferenceError, match="damaged"):
             program_weights(folder / "inference.json", params)
+
+    @pytest.mark.parametrize("side", [-1, 2**62])
+    def test_a_shape_that_cannot_be(self, tmp_path: Path, side: int) -> None:
+        (tmp_path / "m.pdmodel").write_bytes(program({"a": 1}))
+        description = field(1, 5) + field(2, side) + field(2, 8)
+        (tmp_path / "m.pdiparams").write_bytes(
+            struct.pack("<IQIi", 0, 0, 0, len(description)) + description + bytes(16))
+        with pytest.raises(InferenceError, match="longer than the file"):
+            program_weights(tmp_path / "m.pdmodel", tmp_path / "m.pdiparams")
+
+    def test_a_description_of_negative_size(self, tmp_path: Path) -> None:
+        (tmp_path / "m.pdmodel").write_bytes(program({"a": 1}))
+        (tmp_path / "m.pdiparams").write_bytes(struct.pack("<IQIi", 0, 0, 0, -20) + bytes(40))
+        with pytest.raises(InferenceError, match="damaged|weights"):
+            program_weights(tmp_path / "m.pdmodel", tmp_path / "m.pdiparams")
 
     def test_of_another_program(self, tmp_path: Path) -> None:
         folder = copy_of_export(tmp_path / "model")

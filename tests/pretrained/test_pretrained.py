@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
-from ppocr.errors import CharsetError, CheckpointError, InferenceError
+from ppocr.errors import CharsetError, CheckpointError, HubError, InferenceError
 from ppocr.infer.folder import InferenceFolder
 from ppocr.pretrained import configured_charset, read_pretrained, structured_weights
 from ppocr.pretrained.exported import today
+from ppocr.pretrained.sources import exported_folder
 from ppocr.sections import Section
 from ppocr.weights import read_weights
 from tests.legacy_program import program, tensor
@@ -101,6 +102,29 @@ class TestReadPretrained:
         with pytest.raises(CheckpointError, match="there are no weights at"):
             read_pretrained(tmp_path / "absent")
 
+    @pytest.mark.parametrize(("name", "meant"), [("PP-OCRv4_mobil_rec", "'PP-OCRv4_mobile_rec'"),
+                                                 ("pp-ocrv4_mobile_DET", "'PP-OCRv4_mobile_det'")])
+    def test_nearly_a_published_name(self, name: str, meant: str) -> None:
+        with pytest.raises(HubError, match=f"no published model of that name .did you mean {meant}"):
+            read_pretrained(name)
+
+    def test_a_system_is_several_models(self) -> None:
+        with pytest.raises(HubError, match="not one model but several: PP-OCRv4_mobile_det, PP-OCRv4_mobile_rec"):
+            read_pretrained("PP-OCRv4_mobile")
+
+    def test_the_working_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(exported())
+        assert set(read_pretrained(".").weights) == set(read_weights(weights_file()))
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(CheckpointError, match="it is a folder"):
+            read_pretrained(".")
+
+    def test_an_onnx_file_alone_is_an_exported_model(self, tmp_path: Path) -> None:
+        (tmp_path / "model.onnx").write_bytes(b"")
+        folder = exported_folder(tmp_path)
+        assert folder is not None
+        assert (folder.model_file, folder.description) == (tmp_path / "model.onnx", None)
+
     def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="it is a folder"):
             read_pretrained(tmp_path)
@@ -131,6 +155,14 @@ class TestConfiguredCharset:
     def test_an_exported_model_without_characters(self, tmp_path: Path) -> None:
         with pytest.raises(CharsetError, match="does not tell its characters"):
             configured_charset(self.options(legacy(tmp_path / "m")))
+
+    def test_nearly_a_published_name(self) -> None:
+        with pytest.raises(HubError, match="did you mean 'PP-OCRv4_mobile_rec'"):
+            configured_charset(self.options("PP-OCRv4_mobil_rec"))
+
+    def test_a_missing_dictionary(self, tmp_path: Path) -> None:
+        with pytest.raises(CharsetError, match=r"absent\.txt cannot be read"):
+            configured_charset(self.options(tmp_path / "absent.txt"))
 
     def test_a_damaged_folder(self, tmp_path: Path) -> None:
         folder = legacy(tmp_path / "m")

@@ -164,7 +164,9 @@ def _inner_maps(x: Any, channels: int) -> dict[str, Any]:
     """
     if not isinstance(x, dict):
         raise ConfigError(f"Architecture.Head.aux_in_channels is {channels}, but the neck hands over no inner maps",
-                          expected="the neck RepLKFPN or RepLKPAN", cure="remove aux_in_channels, or change the neck")
+                          expected="the neck RepLKFPN or RepLKPAN, which is trained: a wholly frozen one has none",
+                          cure="set aux_in_channels: 0 (and the aux_weight_... of the loss), change the neck, or do "
+                          "not freeze all of it")
     maps = {level: x[f"aux_{level}"] for level in AUXILIARY}
     found = maps[AUXILIARY[0]].shape[1]
     if found != channels:
