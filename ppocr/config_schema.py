@@ -83,7 +83,7 @@ GLOBAL_KEYS: dict[str, GlobalKey] = {
     "cal_metric_during_train": GlobalKey(bool, False, "Also compute the metric on the training batch that is logged."),
     "character_dict_path": GlobalKey(
         str | None, None,
-        "Dictionary file, one character a line, or an exported or published model whose characters it means; null means "
+        "Dictionary file, one character a line, or an exported or published model whose characters are meant; null is "
         "0-9a-z.",
     ),
     "use_space_char": GlobalKey(bool, False, "Add the space to the charset."),
