@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "configs/rec/PP-OCRv4_mobile_rec_finetune.yml"
 MODEL = "PP-OCRv4_mobile_rec"
-LONGEST_LINE, REPLAYED, CHECKED = 24, 1500, 500
+LONGEST_LINE, REPLAYED, CHECKED = 20, 1000, 500
 FIGURES = {"acc_alnum": "letters and digits", "acc": "exact", "cer": "character error rate"}
 
 
@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--words", type=int, help="so many of the training words (default: all)")
     parser.add_argument("--output", type=Path, default=Path("output/finetune_published"))
-    parser.add_argument("--replay", type=float, default=0.5, help="share of the replayed lines in each epoch")
+    parser.add_argument("--replay", type=float, default=0.4, help="share of the replayed lines in each epoch")
     parser.add_argument("-o", "--opt", nargs="+", default=[], help="further options for training")
     arguments = parser.parse_args()
     data, output = arguments.data.resolve(), arguments.output.resolve()

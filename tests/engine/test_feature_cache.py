@@ -160,6 +160,17 @@ class TestTraining:
         assert dict(run.train_loader.report.counts) == {"missing image": 1, "unknown character": 1}
         assert "bad.txt:3" in (folder / "cached" / "bad_samples.txt").read_text(encoding="utf-8")
 
+    def test_too_many_bad_samples_are_told_before_any_step(self, folder: Path) -> None:
+        labels = (folder / "words" / "train.txt").read_text(encoding="utf-8").splitlines()
+        labels[:12] = [f"none{number}.png\t1" for number in range(12)]
+        (folder / "words" / "bad.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
+        run = build(folder, "spoilt", "Global.freeze=backbone", "Global.cache_features=true",
+                    f"Train.dataset.label_file_list=[{folder / 'words' / 'bad.txt'}]")
+        with pytest.raises(DatasetError, match="of 20 samples more than 10 cannot be used .12 bad samples"):
+            train(run)
+        assert run.progress.step == 0
+        assert not (folder / "spoilt" / "feature_cache").exists()
+
     def test_the_cache_is_removed_when_the_run_ends_by_an_error(self, folder: Path) -> None:
         class Stop(Hook):
             def after_step(self, run: TrainingRun) -> None:
