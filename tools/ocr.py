@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("sources", nargs="+", metavar="PATH",
                         help="pictures, multi-page TIFF and PDF files, folders, patterns, or .txt files with a path on "
                         "each line")
-    parser.add_argument("--model", metavar="NAME", choices=hub.systems(),
+    parser.add_argument("--model", metavar="NAME",
                         help="system of published models: " + ", ".join(hub.systems()))
     parser.add_argument("--save", metavar="DIR", help=f"also write pictures with the texts and {JSON_LINES} here")
     parser.add_argument("--use_angle_cls", action="store_true", help="turn text that is upside down")
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     "them.", hub.systems()[0], model)
     system = TextSystem(model=model, use_angle_cls=arguments.use_angle_cls, drop_score=arguments.drop_score,
                         backend=arguments.backend, cpu_threads=arguments.cpu_threads,
-                        det_limit_side_len=arguments.min_side, det_limit_type=arguments.min_side and "min")
+                        det_limit_side_len=arguments.min_side,
+                        det_limit_type=None if arguments.min_side is None else "min")
     save = None if arguments.save is None else Path(arguments.save)
     job = PageJob(arguments.sources, output=save and save / JSON_LINES, pictures=save, font_path=arguments.font,
                   page_num=arguments.page_num, pdf_dpi=arguments.pdf_dpi)

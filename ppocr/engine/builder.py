@@ -172,7 +172,8 @@ def build_training(config: Config, device: str) -> TrainingRun:
         resume(run, path)
     elif key:
         load_pretrained(network, path, parts.charset, options["min_load_share"],
-                        dictionary=options["pretrained_dict_path"], use_space=options["pretrained_use_space_char"])
+                        dictionary=options["pretrained_dict_path"], use_space=options["pretrained_use_space_char"],
+                        task=task_of(config))
     else:
         LOGGER.info("Training from random weights (neither Global.pretrained_model nor Global.checkpoints is set).")
         if options["pretrained_dict_path"]:

@@ -257,7 +257,7 @@ def _check_steps(run: TrainingRun) -> None:
 
 
 def load_pretrained(network: Any, path: str | Path, charset: Charset | None, minimum_share: float, *,
-                    dictionary: str | None = None, use_space: bool | None = None) -> None:
+                    dictionary: str | None = None, use_space: bool | None = None, task: str = "") -> None:
     """Start a network from the weights of a file and log what was loaded.
 
     Where the weights are of another charset than the configured one, and the head tells which of its rows belong to
@@ -270,13 +270,19 @@ def load_pretrained(network: Any, path: str | Path, charset: Charset | None, min
         minimum_share: Smallest share of the model's tensors that the file must fill.
         dictionary: ``Global.pretrained_dict_path``, the dictionary of weights without a ``.state`` beside them.
         use_space: ``Global.pretrained_use_space_char``.
+        task: ``Architecture.model_type``, if an exported model of another one is to be refused.
 
     Raises:
-        CheckpointError: The file is missing or damaged, or fills less than `minimum_share`.
+        CheckpointError: The file is missing or damaged, fills less than `minimum_share`, or is for another task.
         CharsetError: The charset that is told is not that of the weights.
     """
     pretrained = read_pretrained(path)
     weights = pretrained.weights
+    kind = pretrained.folder.description.model_type if pretrained.folder and pretrained.folder.description else ""
+    if task and kind not in ("", task):
+        # Networks of several tasks share backbones, of which the smallest tensors fit: too few, and too many to notice.
+        raise CheckpointError(f"Global.pretrained_model={path} is a model of type {kind!r}, the configuration is for "
+                              f"{task!r}", expected=f"a model of type {task}", cure="name another model")
     if charset is not None:
         known = pretrained.charset or stored_charset(path, weights.sha256)
         weights = _for_charset(network, weights, path, known, charset, dictionary, use_space)
@@ -335,10 +341,21 @@ def _tell_unknown_charset(network: Any, weights: Weights, axes: Mapping[str, Any
 
 
 def _random_parts(network: Any, report: LoadReport) -> list[str]:
-    """Return the parts of a model (backbone, neck, head) of which less than half was loaded."""
-    totals = Counter(name.split(".")[0] for name in network.state_dict())
-    unfilled = Counter(name.split(".")[0] for name in (*report.missing, *(name for name, _, _ in report.mismatched)))
-    return [part for part, total in totals.items() if 2 * unfilled[part] > total]
+    """Return the parts of a model (backbone, neck, head) of which less than half was loaded.
+
+    Half of the tensors, and of their values: networks of one family have many tensors of one number each, which fit
+    whatever the width.
+    """
+    own = network.state_dict()
+    # An LSTM's tensors go by several names, of which the report has one.
+    unfilled = {id(own[name]) for name in (*report.missing, *(name for name, _, _ in report.mismatched))}
+    tensors: Counter[str] = Counter()
+    values: Counter[str] = Counter()
+    for name, tensor in own.items():
+        part, sign = name.split(".")[0], 1 if id(tensor) in unfilled else -1
+        tensors[part] += sign
+        values[part] += sign * int(tensor.size)
+    return [part for part in tensors if tensors[part] > 0 or values[part] > 0]
 
 
 def _plain_number(value: Any) -> Any:

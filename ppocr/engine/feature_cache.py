@@ -230,7 +230,8 @@ class FeatureCaching(Hook):
                         LOGGER.info("Feature cache: %.0f %% done, ETA: %s", 100 * done,
                                     clock((told - started) * (1 / done - 1)))
                 # Here all of an epoch was seen; the training would stop somewhere in its midst.
-                once.report.check(len(loader.dataset), loader.options.max_bad_ratio)
+                drawn = min(loader.dataset.num_distinct, (epoch + 1) * len(loader.dataset))
+                once.report.check(drawn, loader.options.max_bad_ratio)
         if form is None:
             raise once.report.error(f"no usable sample was found ({once.report.summary()})", "correct the label files")
         LOGGER.info("Feature cache: filled in %s.", clock(time.perf_counter() - started))

@@ -8,6 +8,7 @@ import json
 import lzma
 import os
 import shutil
+import ssl
 import sys
 import tarfile
 import time
@@ -58,6 +59,10 @@ def download(url: str, target: Path, *, report: Callable[[str, int, int | None],
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
                 present = 0
+            elif not str(answer.headers.get("Content-Range")).startswith(f"bytes {present}-"):
+                _forget(part, validator)
+                raise HubError(f"{url}: the server sends another part of the file than was asked for",
+                               expected=f"the bytes from {present} on", cure="try again: the download starts anew")
             length = answer.headers.get("Content-Length")
             total = present + int(length) if length and length.isdigit() else None
             name = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
@@ -69,7 +74,8 @@ def download(url: str, target: Path, *, report: Callable[[str, int, int | None],
             _forget(part, validator)
         raise HubError(f"{url}: the server answers {error.code} {error.reason}", expected="the file",
                        cure=CURE) from None
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError,
+            ssl.SSLError) as error:
         reason = getattr(error, "reason", None) or error
         raise HubError(f"{url} cannot be reached: {reason}", expected="a connection to the server",
                        cure=CURE) from None

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ppocr import __version__
 from ppocr.charset import Charset, ctc_codec
 from ppocr.errors import CharsetError, HubError
@@ -70,7 +72,7 @@ class ModelFolders:
                 return None
             if record["recipe"] != model.recipe:
                 _renew(folder, model, record)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError, CharsetError):
             return None
         return folder
 

@@ -10,6 +10,7 @@ from typing import Any
 from ppocr import __version__
 from ppocr.charset import Charset
 from ppocr.engine.checkpoint import SCHEMA
+from ppocr.errors import CheckpointError
 from ppocr.fileio import atomic_write, sha256
 from ppocr.weights import SUFFIX, write_weights
 
@@ -24,13 +25,19 @@ def write_imported(
         weights: Structured name to array.
         charset: The characters of a recognizer, so that a training with others can carry its head over; else None.
         origin: Where the weights come from and how the import was checked.
+
+    Raises:
+        CheckpointError: The files cannot be written.
     """
     prefix = prefix.with_name(prefix.name.removesuffix(SUFFIX))
-    prefix.parent.mkdir(parents=True, exist_ok=True)
     file = prefix.with_name(prefix.name + SUFFIX)
-    write_weights(file, weights)
-    content = {"schema": SCHEMA, "version": __version__, "charset": charset.to_dict() if charset else None,
-               "files": {SUFFIX: sha256(file)}, "imported_from": dict(origin)}
-    with atomic_write(prefix.with_name(prefix.name + ".state"), "w") as stream:
-        json.dump(content, stream, ensure_ascii=False)
+    try:
+        write_weights(file, weights)
+        content = {"schema": SCHEMA, "version": __version__, "charset": charset.to_dict() if charset else None,
+                   "files": {SUFFIX: sha256(file)}, "imported_from": dict(origin)}
+        with atomic_write(prefix.with_name(prefix.name + ".state"), "w") as stream:
+            json.dump(content, stream, ensure_ascii=False)
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be written: {error.strerror or error}",
+                              expected="a place in which files can be made", cure="choose another --output") from None
     return file

@@ -156,7 +156,7 @@ def read_description(file: Path) -> Description:
     general = _mapping(content, "Global", file)
     postprocess = dict(_mapping(content, "PostProcess", file))
     dictionary = postprocess.pop("character_dict", None) or []
-    inputs = _mapping(content, "Model", file).get("inputs") or [{}]
+    charset = _mapping(content, "Charset", file)
     try:
         operators = prediction_operators(_mapping(content, "PreProcess", file).get("transform_ops") or [])
     except ConfigError as error:
@@ -172,9 +172,9 @@ def read_description(file: Path) -> Description:
         algorithm=str(general.get("algorithm") or ""),
         operators=tuple(operators),
         postprocess=postprocess,
-        charset=Charset.from_dict(content["Charset"]) if content.get("Charset") else None,
+        charset=Charset.from_dict(charset) if charset else None,
         dictionary=tuple(str(symbol) for symbol in dictionary),
-        input_shape=tuple(inputs[0]["shape"]) if inputs[0].get("shape") else None,
+        input_shape=_input_shape(content, file),
         parameters=dict(_mapping(content, "Parameters", file)),
         provenance=dict(_mapping(content, "Provenance", file)),
     )
@@ -230,6 +230,16 @@ def _load_yaml(file: Path) -> Mapping[str, Any]:
         raise InferenceError(f"{file} holds {type(content).__name__}, not a mapping",
                              expected="a complete inference.yml", cure="export the model again")
     return content
+
+
+def _input_shape(content: Mapping[str, Any], file: Path) -> tuple[int, ...] | None:
+    inputs = _mapping(content, "Model", file).get("inputs") or [{}]
+    first = inputs[0] if isinstance(inputs, list) else None
+    shape = (first.get("shape") or []) if isinstance(first, Mapping) else None
+    if not isinstance(shape, list) or not all(isinstance(side, int) for side in shape):
+        raise InferenceError(f"{file}: Model.inputs is {inputs!r}", cure="export the model again",
+                             expected="a list of inputs, such as [{name: x, shape: [-1, 3, 48, -1]}]")
+    return tuple(shape) or None
 
 
 def _mapping(content: Mapping[str, Any], key: str, file: Path) -> Mapping[str, Any]:

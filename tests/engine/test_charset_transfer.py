@@ -18,7 +18,7 @@ from ppocr.engine.builder import ModelParts, build_model_parts
 from ppocr.engine.charset_transfer import carry_over, class_axes
 from ppocr.engine.checkpoint import load_pretrained
 from ppocr.engine.evaluator import evaluation_mode, predict_batch
-from ppocr.errors import CharsetError
+from ppocr.errors import CharsetError, CheckpointError
 from ppocr.modeling import build_model
 from ppocr.weights import Weights, read_weights, write_weights
 from tests.shared_files import SHARED, needs_shared
@@ -219,6 +219,12 @@ class TestLoading:
         bias = read_weights(weights)["head.fc.bias"]
         places = [0, *(1 + Charset.default().symbols.index(symbol) for symbol in "ba9")]
         np.testing.assert_array_equal(parts.model.head.fc.bias.numpy(), bias[places])
+
+    def test_an_exported_model_for_another_task(self, tmp_path: Path) -> None:
+        parts = build_model_parts(write_config(tmp_path))
+        load_pretrained(parts.model, exported(), parts.charset, 1.0, task="rec")
+        with pytest.raises(CheckpointError, match="a model of type 'rec', the configuration is for 'det'"):
+            load_pretrained(parts.model, exported(), parts.charset, 0.0, task="det")
 
     def test_state_and_dictionary_that_contradict_each_other(self, tmp_path: Path, weights: Path) -> None:
         self.state(weights, Charset.default())

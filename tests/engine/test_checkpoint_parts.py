@@ -37,6 +37,20 @@ def test_parts_that_start_from_random_numbers_are_named(
     assert ("Most of the neck and the head starts from random numbers" in caplog.text) == warned
 
 
+def test_a_part_of_which_only_the_small_tensors_fit_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PP-LCNetV3 has four scalars for each layer, beside the two tensors of a merged convolution."""
+    narrow, wide = (build_model({
+        "model_type": "det", "Backbone": {"name": "PPLCNetV3", "det": True, "scale": scale, "reparameterized": True},
+        "Neck": {"name": "DBFPN", "out_channels": 16}, "Head": {"name": "DBHead"}}, num_classes={})
+        for scale in (0.35, 0.75))
+    write_weights(tmp_path / "w.pdparams", narrow.state_dict())
+    with caplog.at_level(logging.WARNING, logger="ppocr"):
+        load_pretrained(wide, tmp_path / "w", None, 0.5)
+    assert "Most of the backbone and the neck starts from random numbers" in caplog.text
+
+
 def test_an_imported_model_is_no_run_to_go_on_with(tmp_path: Path) -> None:
     (tmp_path / "w.state").write_text(json.dumps({"schema": 1, "imported_from": {}, "charset": None, "files": {}}))
     with pytest.raises(CheckpointError, match="an imported model.*\n.*\n.*Global.pretrained_model"):

@@ -58,6 +58,14 @@ class TestOcr:
         assert main(["ocr", picture(tmp_path / "a.png")]) == USER_ERROR
         assert "pip install --no-deps toy-models==1.0" in capsys.readouterr().err
 
+    def test_a_model_is_no_system(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["ocr", picture(tmp_path / "a.png"), "--model", "toy_"]) == USER_ERROR
+        assert "there is no published system 'toy_' (did you mean 'toy'?)" in capsys.readouterr().err
+
+    def test_a_side_that_cannot_be(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["ocr", picture(tmp_path / "a.png"), "--min_side", "0"]) == USER_ERROR
+        assert "limit_side_len" in capsys.readouterr().err
+
     def test_small_pictures_are_enlarged_where_that_is_asked(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ssl
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,19 @@ class TestDownload:
         assert server.ranges == [None, "bytes=100000-"]
         assert target.read_bytes() == DATA
 
+    def test_another_part_than_was_asked_for(self, server: Server, tmp_path: Path) -> None:
+        target = tmp_path / "model.tar"
+        server.cut = 100_000
+        with pytest.raises(HubError):
+            download(f"{server.url}/model.tar", target)
+        server.cut, server.shift = None, 5
+        with pytest.raises(HubError, match="another part of the file than was asked for"):
+            download(f"{server.url}/model.tar", target)
+        server.shift = 0
+        download(f"{server.url}/model.tar", target)
+        assert server.ranges[-1] is None
+        assert target.read_bytes() == DATA
+
     def test_starts_again_if_the_file_was_replaced(self, server: Server, tmp_path: Path) -> None:
         target = tmp_path / "model.tar"
         server.cut = 100_000
@@ -73,6 +87,17 @@ class TestDownload:
         with pytest.raises(HubError, match="cannot be reached") as caught:
             download("http://127.0.0.1:9/model.tar", tmp_path / "model.tar")
         assert "check the connection" in caught.value.cure
+
+
+    def test_a_broken_encryption_is_a_matter_of_the_connection(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def breaks(*_: object) -> int:
+            raise ssl.SSLError(1, "decryption failed")
+
+        monkeypatch.setattr("ppocr.hub.download._copy", breaks)
+        with pytest.raises(HubError, match="cannot be reached: .*decryption failed"):
+            download(f"{server.url}/model.tar", tmp_path / "model.tar")
 
 
 class TestProgress:
@@ -137,7 +162,7 @@ class TestUnpack:
             tar.addfile(member, io.BytesIO(np.random.default_rng(0).integers(0, 9, member.size, np.uint8)))
         data = bytearray(buffer.getvalue())
         half = len(data) // 2
-        data[half:half + 400] = b"?" * 400
+        data[half:half + 4000] = b"\xff" * 4000
         with pytest.raises(HubError, match="no complete tar archive"):
             unpack(self.write(tmp_path, bytes(data)), tmp_path, ["inference.json"])
 

@@ -185,6 +185,19 @@ class TestCache:
         assert description.charset == Charset(("a", "b", "c", " "))
         assert description.provenance["source"] == "Python package toy-models 1.0"
 
+    @pytest.mark.parametrize("damage", ["a: [1", "Charset: {symbols: [a, b], sha256: '0'}"])
+    def test_an_older_description_that_is_damaged_is_made_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    ) -> None:
+        toys.install(tmp_path, monkeypatch)
+        folder = offline(tmp_path).load("toy_rec")
+        (folder / "inference.yml").write_text(damage)
+        record = json.loads((folder / RECORD_FILE).read_text())
+        (folder / RECORD_FILE).write_text(json.dumps({**record, "recipe": "older"}))
+        description = InferenceFolder.open(offline(tmp_path).load("toy_rec")).description
+        assert description is not None
+        assert description.charset == Charset(("a", "b", "c", " "))
+
     def test_files_are_copied_where_links_are_impossible(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

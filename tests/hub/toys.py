@@ -107,6 +107,7 @@ class Server:
         cut: Only so many bytes of an answer are sent; None for all.
         ranges: The ``Range`` headers of the requests, None where there was none.
         version: What the files' ``ETag`` is.
+        shift: So many bytes more than was asked for are left out.
     """
 
     def __init__(self) -> None:
@@ -114,6 +115,7 @@ class Server:
         self.cut: int | None = None
         self.ranges: list[str | None] = []
         self.version = '"1"'
+        self.shift = 0
         self.url = ""
 
 
@@ -132,6 +134,7 @@ def serving() -> Iterator[Server]:
                 return
             start = int(re.fullmatch(r"bytes=(\d+)-", asked).group(1)) if asked else 0
             if asked and self.headers.get("If-Range") == state.version:
+                start += state.shift
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
             else:

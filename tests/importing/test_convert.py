@@ -91,3 +91,9 @@ def test_the_characters_are_those_of_the_model_whatever_the_configuration_adds(t
     charset = stored_charset(tmp_path / "model")
     assert charset is not None
     assert charset.symbols == Charset.default().symbols
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        import_model(write_config(tmp_path), exported(), tmp_path / "file" / "model")

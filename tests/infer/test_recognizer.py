@@ -264,6 +264,10 @@ class TestUnusableFolders:
         ({"Global": {"model_type": "det"}}, "model of type 'det'"),
         ({"Global": [1]}, "Global is list"),
         ({"PostProcess": {"name": "CTCLabelDecode"}}, "holds no charset"),
+        ({"Charset": "abc"}, "Charset is str"),
+        ({"Model": {"inputs": "x"}}, "Model.inputs is 'x'"),
+        ({"Model": {"inputs": ["x"]}}, "Model.inputs is"),
+        ({"Model": {"inputs": [{"shape": ["N", 3]}]}}, "Model.inputs is"),
     ])
     def test_description(self, tmp_path: Path, change: dict[str, Any], words: str) -> None:
         folder = copy_of_export(tmp_path / "model", description={**peer_description(), **change})
