@@ -252,6 +252,13 @@ def test_auxiliary_heads_that_cannot_be(options: dict[str, Any], given: Any, wor
     assert words in str(error.value)
 
 
+def test_a_frozen_neck_has_no_maps_for_auxiliary_heads() -> None:
+    frozen, db = build(neck("RepLKFPN", 16)), head(aux_in_channels=16)
+    frozen.eval()
+    with pytest.raises(ConfigError, match=r"do not freeze all of it"):
+        db(frozen(maps()))
+
+
 @pytest.mark.parametrize(("section", "channels", "words"), [
     (neck("RepLKFPN", 16, dilated_kernel_size=6), IN, "dilated_kernel_size"),
     (neck("RepLKFPN", 10), IN, "multiple of 4"),
