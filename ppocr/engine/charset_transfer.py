@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ppocr.charset import Charset, Codec, attention_codec, ctc_codec, nrtr_codec, sar_codec
+from ppocr.charset import PIECE, Charset, Codec, attention_codec, ctc_codec, nrtr_codec, sar_codec
 from ppocr.errors import CharsetError
 from ppocr.pretrained import named_charset
 from ppocr.weights import Weights
@@ -64,8 +64,8 @@ class Transfer:
         start = (" (they start as the mean of the kept rows with the smallest bias, which is never the best guess)"
                  if self.kept else " (no character is kept: the head starts anew)")
         lines = [
-            f"carried over by character: {len(self.kept)} kept, {len(self.new)} new, {len(self.dropped)} dropped; rows "
-            f"of {', '.join(self.parameters) or 'no parameter'}",
+            f"carried over by character: {_count(self.kept)} kept, {_count(self.new)} new, {_count(self.dropped)} "
+            f"dropped; rows of {', '.join(self.parameters) or 'no parameter'}",
             f"  kept: {_shown(self.kept, SHOWN_KEPT)}",
             f"  new: {_shown(self.new, SHOWN)}{start if self.new else ''}",
             f"  dropped: {_shown(self.dropped, SHOWN)}",
@@ -211,8 +211,13 @@ def _float32(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.astype(np.float32)
 
 
+def _count(characters: str) -> int:
+    return len(PIECE.findall(characters))
+
+
 def _shown(characters: str, number: int) -> str:
     if not characters:
         return "none"
-    more = len(characters) - number
-    return repr(characters[:number]) + (f" and {more} more" if more > 0 else "")
+    pieces = PIECE.findall(characters)
+    more = len(pieces) - number
+    return repr("".join(pieces[:number])) + (f" and {more} more" if more > 0 else "")

@@ -15,7 +15,7 @@ from ppocr.charset import Charset, Codec, attention_codec, ctc_codec, nrtr_codec
 from ppocr.cv import cv2
 from ppocr.data.transforms.resize import resize_for_recognition
 from ppocr.engine.builder import ModelParts, build_model_parts
-from ppocr.engine.charset_transfer import carry_over, class_axes
+from ppocr.engine.charset_transfer import Transfer, carry_over, class_axes
 from ppocr.engine.checkpoint import load_pretrained
 from ppocr.engine.evaluator import evaluation_mode, predict_batch
 from ppocr.errors import CharsetError, CheckpointError
@@ -287,3 +287,8 @@ def test_weights_of_a_head_that_tells_nothing_are_warned_about(
     (tmp_path / "w.state").write_text(json.dumps({"schema": 1, "charset": OLD.to_dict()}))
     load_pretrained(paddle.nn.Linear(2, 3), tmp_path / "w", NEW, 1.0)
     assert "was trained with another charset: 5 characters" in caplog.text
+
+
+def test_a_flag_counts_as_one_character() -> None:
+    told = str(Transfer(kept="ab\U0001F1E9\U0001F1EA", new="\U0001F1EB\U0001F1F7", dropped="", parameters=("fc",)))
+    assert "3 kept, 1 new, 0 dropped; rows of fc" in told
