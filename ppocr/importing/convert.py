@@ -20,7 +20,7 @@ from ppocr.importing.norms import restore_norms
 from ppocr.importing.onnx_weights import read_onnx
 from ppocr.importing.parity import Agreement, compare
 from ppocr.importing.structure import match_layers
-from ppocr.infer.folder import InferenceFolder
+from ppocr.infer.folder import ONNXRUNTIME, InferenceFolder
 from ppocr.infer.operators import build_operators
 from ppocr.infer.reader import Image
 from ppocr.pretrained import structured_weights
@@ -29,7 +29,6 @@ from ppocr.weights import LoadReport, Weights, load_into
 
 LOGGER = logging.getLogger("ppocr")
 
-ONNX = ".onnx"
 TOLERANCE = 1e-4
 """Largest difference of a probability by which the training network may differ from the exported one."""
 
@@ -118,21 +117,14 @@ def _fill(parts: ModelParts, folder: InferenceFolder, operators: Pipeline,
     Nothing may be left over, and only what training alone uses may be missing.
     """
     folded: tuple[str, ...] = ()
-    if folder.model_file.suffix == ONNX:
+    if folder.backend == ONNXRUNTIME:
         matched = match_layers(parts.model, read_onnx(folder.model_file), image_shape(operators))
         weights, folded = Weights(matched.arrays, folder.model_file, sha256(folder.model_file)), tuple(matched.folded)
         LOGGER.info("An ONNX model has no names of a training network: its %d tensors were given their places by kind, "
                     "shape and order.", len(weights))
     else:
         weights = structured_weights(folder)
-    report = load_into(parts.model, weights, minimum_share=0.0, dispensable=parts.model.training_only)
-    if report.unexpected or report.mismatched or len(report.missing) > len(report.dispensable):
-        raise CheckpointError(
-            f"{folder.path} is the export of another network than the configuration describes: {report}",
-            expected="the same network: each weight of the export has a place, and nothing but what training alone "
-                     "uses is missing",
-            cure=_cure(report, parts.model),
-        )
+    report = load_into(parts.model, weights, strict=True, dispensable=parts.model.training_only)
     LOGGER.info("%s: %s", folder.path, report)
     if report.missing:
         LOGGER.info("What prediction does not use is in no export; it starts from random numbers.")
@@ -145,11 +137,3 @@ def _fill(parts: ModelParts, folder: InferenceFolder, operators: Pipeline,
 
 def _tensor(operators: Pipeline, picture: Image) -> Any:
     return operators({"image": picture})["image"]
-
-
-def _cure(report: LoadReport, model: Any) -> str:
-    merged = any("reparam_conv" in name for name in report.unexpected)
-    if merged and any(hasattr(layer, "rep") for layer in model.sublayers()):
-        return "set Architecture.Backbone.reparameterized=true: the branches of this model were merged when it was " \
-               "exported, and it can be trained in that form"
-    return "give the configuration with which the model was trained, or correct its section Architecture"

@@ -20,6 +20,7 @@ from paddle import nn
 from ppocr.errors import CheckpointError
 from ppocr.importing.onnx_weights import EPSILON, LayerWeights, counted, fold_norms
 from ppocr.modeling.common.rep_layer import LearnableAffine
+from ppocr.weights import MERGED
 
 Array = npt.NDArray[Any]
 
@@ -30,7 +31,6 @@ KINDS: dict[type, str] = {
 Key = tuple[str, tuple[int, ...], bool]
 """Kind of a layer, shape of its weight, and whether it has a bias."""
 
-MERGED = "reparam_conv"
 TENSORS = {"weight": ("weight", "scale"), "bias": ("bias",), "mean": ("_mean",), "variance": ("_variance",)}
 """What a value is called in the file, and what it may be called in a network."""
 
@@ -109,8 +109,10 @@ def match_layers(model: Any, layers: Sequence[LayerWeights], image_shape: Sequen
 
 def network_places(model: Any, image_shape: Sequence[int]) -> list[Place]:
     """Return the layers with weights that prediction runs, in the order of the network's definition."""
-    named = {id(layer): (name, layer) for name, layer in model.named_sublayers() if type(layer) in KINDS or
-             any(isinstance(layer, kind) for kind in KINDS)}
+    named: dict[int, tuple[str, Any]] = {
+        id(layer): (name, layer) for name, layer in model.named_sublayers()
+        if isinstance(layer, tuple(KINDS))
+    }
     calls: dict[str, int] = {}
     outputs: dict[int, str] = {}
     follows: dict[str, str] = {}

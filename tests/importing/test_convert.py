@@ -50,7 +50,7 @@ def test_weights_of_an_export_are_evaluated_without_an_import(tmp_path: Path) ->
 def test_another_network_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     config["Architecture"]["Neck"]["hidden_size"] = 8
-    with pytest.raises(CheckpointError, match="export of another network") as caught:
+    with pytest.raises(CheckpointError, match="do not fit the model") as caught:
         import_model(config, exported(), tmp_path / "model")
     assert "of another shape" in caught.value.what
     assert not list(tmp_path.glob("model*"))
