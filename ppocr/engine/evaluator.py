@@ -12,6 +12,7 @@ import numpy.typing as npt
 import paddle
 
 from ppocr.engine.consistency import check_images
+from ppocr.modeling.common.convolution import fast_rounding
 
 
 def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast: Any = None) -> dict[str, float]:
@@ -68,11 +69,11 @@ def to_numpy(outputs: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
 
 @contextmanager
 def evaluation_mode(model: Any) -> Iterator[None]:
-    """Put a model into evaluation mode without gradients, and back into its mode afterwards."""
+    """Put a model into evaluation mode without gradients, with `fast_rounding`, and back into its mode afterwards."""
     training = model.training
     model.eval()
     try:
-        with paddle.no_grad():
+        with paddle.no_grad(), fast_rounding():
             yield
     finally:
         if training:

@@ -27,7 +27,6 @@ from ppocr.engine.freezing import Freezing
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
 from ppocr.errors import ConfigError
-from ppocr.modeling.common.convolution import fast_rounding
 from ppocr.sections import Section, where
 
 LOGGER = logging.getLogger("ppocr")
@@ -219,7 +218,7 @@ class FeatureCaching(Hook):
         once = _once(loader)
         form: Any = None
         started = told = time.perf_counter()
-        with evaluation_mode(run.network), fast_rounding():
+        with evaluation_mode(run.network):
             for epoch in range(self.epochs):
                 once.set_epoch(epoch)
                 for number, batch in enumerate(once):

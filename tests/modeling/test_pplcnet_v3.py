@@ -189,7 +189,7 @@ def trained_by(layer: LearnableRepLayer) -> dict[str, np.ndarray[Any, Any]]:
 def test_the_fast_way_on_cpu_trains_the_same(options: dict[str, Any], merged: bool,
                                              monkeypatch: pytest.MonkeyPatch) -> None:
     fast = trained_by(random_layer(options, reparameterized=merged))
-    monkeypatch.setattr(rep_layer, "trains_on_cpu", lambda layer, x: False)
+    monkeypatch.setattr(rep_layer, "takes_cpu_forms", lambda layer, x: False)
     plain = trained_by(random_layer(options, reparameterized=merged))
     assert fast.keys() == plain.keys()
     for name, value in plain.items():

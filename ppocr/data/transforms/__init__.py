@@ -22,6 +22,7 @@ from ppocr.data.transforms import (
     resize,
     shrink_map,
     svtr_aug,
+    turn_tall,
     turn_text,
 )
 from ppocr.data.transforms.pipeline import Pipeline, build_transforms
@@ -47,5 +48,6 @@ __all__ = [
     "resize",
     "shrink_map",
     "svtr_aug",
+    "turn_tall",
     "turn_text",
 ]

@@ -26,7 +26,7 @@ _fast_rounding: ContextVar[bool] = ContextVar("fast_rounding", default=False)
 
 @contextmanager
 def fast_rounding() -> Iterator[None]:
-    """Let depthwise convolutions in evaluation mode take the faster forms too, whose results differ by rounding."""
+    """Let networks in evaluation mode compute as in training on CPU: faster, and the same up to rounding."""
     token = _fast_rounding.set(True)
     try:
         yield
@@ -34,25 +34,39 @@ def fast_rounding() -> Iterator[None]:
         _fast_rounding.reset(token)
 
 
+def takes_cpu_forms(layer: nn.Layer, x: Any) -> bool:
+    """Tell whether `x` is on CPU, outside of a program, and `layer` in training or within `fast_rounding`."""
+    is_fast = layer.training or _fast_rounding.get()
+    return bool(is_fast and paddle.in_dynamic_mode() and x.place.is_cpu_place())
+
+
 class DepthwiseConv2D(nn.Conv2D):
     """`nn.Conv2D` with one filter per channel, [N, C, H, W] to [N, C, H', W'].
 
-    While training on CPU it takes `banded_depthwise` for large kernels and `shared_depthwise` for small ones, whose
-    results differ by rounding only. Everywhere else (evaluation, export, GPU) it is the plain operator, so that what is
-    evaluated is what is exported; within `fast_rounding` evaluation is as fast. The parameters are the same.
+    While training on CPU, and within `fast_rounding`, it takes `banded_depthwise` for large kernels and
+    `shared_depthwise` for small ones, whose results differ by rounding only. Everywhere else (export, GPU) it is the
+    plain operator. The parameters are the same.
     """
 
     def forward(self, x: Any) -> Any:
         """Return the convolution."""
-        is_fast = self.training or _fast_rounding.get()
-        if is_fast and paddle.in_dynamic_mode() and x.place.is_cpu_place():
+        if takes_cpu_forms(self, x):
             # Private names: nn.Conv2D keeps its stride and its padding, both as pairs, nowhere else.
             place = (self._stride, self._updated_padding)
-            if self.weight.shape[2] >= LARGE_KERNEL:
-                return banded_depthwise(x, self.weight, *place, self.bias)
-            if x.shape[1] % SHARED_CHANNELS == 0:
-                return shared_depthwise(x, self.weight, *place, self.bias)
+            return fast_depthwise(x, self.weight, *place, self.bias)
         return super().forward(x)
+
+
+def fast_depthwise(x: Any, weight: Any, stride: Any, padding: Any, bias: Any = None) -> Any:
+    """Return the depthwise convolution by the form that trains fastest on CPU; arguments as for `banded_depthwise`.
+
+    The results of all forms differ by rounding only.
+    """
+    if weight.shape[2] >= LARGE_KERNEL:
+        return banded_depthwise(x, weight, stride, padding, bias)
+    if x.shape[1] % SHARED_CHANNELS == 0:
+        return shared_depthwise(x, weight, stride, padding, bias)
+    return F.conv2d(x, weight, bias, stride=stride, padding=padding, groups=x.shape[1])
 
 
 def shared_depthwise(x: Any, weight: Any, stride: Any, padding: Any, bias: Any = None) -> Any:

@@ -2,8 +2,8 @@
 
 Paddle's CPU kernels first copy the inputs of a convolution into a matrix, each value once for every tap of the kernel;
 on the large maps of a detector this takes longer than the arithmetic. Adding a bias takes as long again. The layers
-here give the same results up to rounding, with the same parameters. In evaluation, in an export and on other devices
-they are the plain operators.
+here give the same results up to rounding, with the same parameters. In an export and on other devices they are the
+plain operators.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+
+from ppocr.modeling.common.convolution import takes_cpu_forms
 
 
 class NarrowingConv2D(nn.Conv2D):
@@ -24,7 +26,7 @@ class NarrowingConv2D(nn.Conv2D):
 
     def forward(self, x: Any) -> Any:
         """Return the convolution of `x`, [N, in, H, W] to [N, out, H, W]."""
-        if not trains_on_cpu(self, x):
+        if not takes_cpu_forms(self, x):
             return super().forward(x)
         turned = self.weight.flip([2, 3]).transpose([1, 0, 2, 3])
         padding = [size // 2 for size in self.weight.shape[2:]]
@@ -41,7 +43,7 @@ class DoublingConv2D(nn.Conv2DTranspose):
     def forward(self, x: Any, output_size: Any = None) -> Any:
         """Return the transposed convolution of `x`, [N, in, H, W] to [N, out, 2H, 2W] with a kernel of 2."""
         out = self.weight.shape[1]
-        if list(self.weight.shape[2:]) != [2, 2] or out == 1 or not trains_on_cpu(self, x):
+        if list(self.weight.shape[2:]) != [2, 2] or out == 1 or not takes_cpu_forms(self, x):
             return super().forward(x, output_size)
         ones = paddle.ones([x.shape[0], 1, *x.shape[2:]], dtype=x.dtype)
         bias = self.bias.reshape([1, out, 1, 1]).expand([1, out, 2, 2])
@@ -61,8 +63,3 @@ def channel_affine(x: Any, scale: Any, bias: Any) -> Any:
     channels = x.shape[1]
     return F.batch_norm(x, paddle.zeros([channels]), paddle.ones([channels]), scale.expand([channels]),
                         bias.expand([channels]), training=False, epsilon=0.0)
-
-
-def trains_on_cpu(layer: nn.Layer, x: Any) -> bool:
-    """Tell whether `layer` is in training and `x` on CPU, outside of a program."""
-    return bool(layer.training and paddle.in_dynamic_mode() and x.place.is_cpu_place())

@@ -14,8 +14,8 @@ from paddle import ParamAttr, nn
 from paddle.nn.initializer import Constant, KaimingNormal
 from paddle.regularizer import L2Decay
 
-from ppocr.modeling.common.convolution import DepthwiseConv2D
-from ppocr.modeling.common.cpu_training import channel_affine, trains_on_cpu
+from ppocr.modeling.common.convolution import DepthwiseConv2D, fast_depthwise, takes_cpu_forms
+from ppocr.modeling.common.cpu_training import channel_affine
 from ppocr.modeling.common.layers import Size, same_padding
 from ppocr.modeling.common.reparam import (
     Kernel,
@@ -46,7 +46,7 @@ class LearnableAffine(nn.Layer):
 
     def forward(self, x: Any) -> Any:
         """Return the scaled and shifted map."""
-        if trains_on_cpu(self, x):
+        if takes_cpu_forms(self, x):
             return channel_affine(x, self.scale, self.bias)
         return self.scale * x + self.bias
 
@@ -147,7 +147,7 @@ class LearnableRepLayer(nn.Layer):
 
     def forward(self, x: Any) -> Any:
         """Return the layer's output."""
-        if trains_on_cpu(self, x):
+        if takes_cpu_forms(self, x):
             x = self._on_cpu(x)
         elif self.is_repped:
             x = self.lab(self.reparam_conv(x))
@@ -165,15 +165,21 @@ class LearnableRepLayer(nn.Layer):
 
     def _on_cpu(self, x: Any) -> Any:
         if self.is_repped:
-            bias = self.reparam_conv.bias
-            x = F.conv2d(x, self.reparam_conv.weight, stride=self.stride, padding=same_padding(self.kernel_size),
-                         groups=self.groups)
-            return channel_affine(x, self.lab.scale, self.lab.scale * bias + self.lab.bias)
+            return channel_affine(self._convolved(x), self.lab.scale,
+                                  self.lab.scale * self.reparam_conv.bias + self.lab.bias)
         if self.groups == self.channels:
             kernels, norms = self._depthwise_branches()
             if share_settings(norms):
                 return self.lab(joint_depthwise(x, kernels, norms, self.stride))
         return self.lab(self._branches(x))
+
+    def _convolved(self, x: Any) -> Any:
+        """Return the merged convolution without its bias."""
+        weight, padding = self.reparam_conv.weight, same_padding(self.kernel_size)
+        if self.groups == self.channels:
+            stride = (self.stride, self.stride) if isinstance(self.stride, int) else self.stride
+            return fast_depthwise(x, weight, stride, padding)
+        return F.conv2d(x, weight, stride=self.stride, padding=padding, groups=self.groups)
 
     def _depthwise_branches(self) -> tuple[list[Any], list[Any]]:
         kernels, norms = [branch.conv.weight for branch in self.conv_kxk], [branch.bn for branch in self.conv_kxk]
