@@ -23,9 +23,11 @@ from ppocr.engine.builder import build_training
 from ppocr.engine.consistency import check_images
 from ppocr.engine.console import clock
 from ppocr.engine.device import select_device, start_distributed, world
+from ppocr.engine.interruption import stops_on_signals
 from ppocr.engine.logger import start_logging
 from ppocr.engine.run import BatchRecord, TrainingRun
 from ppocr.engine.seeding import seed_everything
+from ppocr.engine.stopping import agree_on_stop, is_time_to_agree
 from ppocr.errors import ConfigError
 from ppocr.sections import Section, where
 
@@ -96,29 +98,37 @@ def start_training(config: Config, device: str) -> TrainingRun:
 
 
 def train(run: TrainingRun) -> None:
-    """Train from where the run stands to its last epoch."""
+    """Train from where the run stands to its last epoch, or to where something asks it to stop."""
     if run.progress.epoch >= run.epochs:
         LOGGER.warning("Nothing is left to train: %d epochs are done and Global.epoch_num is %d. Set it higher to go "
                        "on.", run.progress.epoch, run.epochs)
-        return
     started = time.perf_counter()
     run.model.train()
-    run.hooks.before_train(run)
-    try:
-        while run.progress.epoch < run.epochs:
-            run.hooks.before_epoch(run)
-            train_epoch(run)
-            run.progress.epoch, run.progress.batch = run.progress.epoch + 1, 0
-            run.hooks.after_epoch(run)
-    except BaseException as error:
-        run.hooks.on_exception(run, error)
-        raise
-    run.hooks.after_train(run)
-    LOGGER.info("Training finished after %s.", clock(time.perf_counter() - started))
+    with stops_on_signals(run):
+        try:
+            run.hooks.before_train(run)
+            while run.progress.epoch < run.epochs and not agree_on_stop(run):
+                run.hooks.before_epoch(run)
+                if not train_epoch(run):
+                    break
+                run.progress.epoch, run.progress.batch = run.progress.epoch + 1, 0
+                run.hooks.after_epoch(run)
+            run.hooks.after_train(run)
+            if run.world_size > 1:
+                # The launcher ends all processes when one ends with an exit code: none may before rank 0 has saved.
+                paddle.distributed.barrier()
+        except BaseException as error:
+            run.hooks.on_exception(run, error)
+            raise
+    LOGGER.info("Training %s after %s.", f"stopped ({run.stop.reason})" if run.stop else "finished",
+                clock(time.perf_counter() - started))
 
 
-def train_epoch(run: TrainingRun) -> None:
-    """Train on the batches of the current epoch that are not done yet."""
+def train_epoch(run: TrainingRun) -> bool:
+    """Train on the batches of the current epoch that are not done yet; return False if the run stopped before its end.
+
+    A run stops after an optimizer step only, so that no gradient of an accumulated step is lost.
+    """
     run.train_loader.set_epoch(run.progress.epoch, start_batch=run.progress.batch)
     waiting_since = time.perf_counter()
     for batch in run.train_loader:
@@ -133,7 +143,11 @@ def train_epoch(run: TrainingRun) -> None:
             run.last = BatchRecord(losses, outputs, batch, started - waiting_since, finished - started,
                                    len(batch["info"]), is_last, rate)
             run.hooks.after_step(run)
+        is_end = run.progress.batch >= run.batches_per_epoch
+        if is_last and not is_end and is_time_to_agree(run) and agree_on_stop(run):
+            return False
         waiting_since = time.perf_counter()
+    return True
 
 
 def accumulation_group(batch: int, batches: int, steps: int) -> tuple[int, bool]:
@@ -176,6 +190,7 @@ def train_step(
             losses = run.loss({key: _float32(value) for key, value in outputs.items()}, batch)
             run.precision.backward(losses["loss"] / group if group > 1 else losses["loss"])
     if update:
+        run.hooks.before_update(run)
         run.precision.step(run.optimizer)
         run.optimizer.clear_grad(set_to_zero=False)
         run.schedule.step()

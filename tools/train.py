@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config, device = prepare(arguments.config, arguments.opt, name="train")
     run = start_training(config, device)
     train(run)
-    return 0
+    return run.stop.exit_code if run.stop else 0
 
 
 if __name__ == "__main__":

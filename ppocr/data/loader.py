@@ -339,12 +339,12 @@ def _only_item(items: list[Batch]) -> Batch:
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Keep Ctrl-C away from the workers that are started meanwhile; this process receives it afterwards.
+    """Keep Ctrl-C and SIGTERM away from the workers that are started meanwhile; this process receives them afterwards.
 
-    A terminal sends it to all processes. Were a worker to end by it, training could take that for a dead worker
-    before it hears of the interrupt itself. It ends the workers in any case.
+    Terminals and schedulers send them to all processes. Were a worker to end by one, training could take that for a
+    dead worker before it hears of the signal itself. It ends the workers in any case.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -366,4 +366,4 @@ def _stop(iterator: Any) -> None:
         shut_down(timeout=5)
     for worker in getattr(iterator, "_workers", []):
         if worker.is_alive():
-            worker.terminate()
+            worker.kill()  # SIGTERM is kept away from them.

@@ -15,16 +15,18 @@ from ppocr.config import Config
 from ppocr.data.loader import DataLoader, build_dataloader
 from ppocr.engine.bad_samples import BadSampleLog
 from ppocr.engine.checkpoint import load_pretrained, named_weights, require_charset, resume, stored_charset
+from ppocr.engine.checkpointing import Checkpointing
 from ppocr.engine.consistency import check_decoding, check_labels
 from ppocr.engine.console import EvaluationLog, ProgressLog
 from ppocr.engine.device import world
-from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
+from ppocr.engine.evaluation_hook import PeriodicEvaluation
 from ppocr.engine.evaluator import evaluate
 from ppocr.engine.feasibility import AlignmentCheck
 from ppocr.engine.feature_cache import FeatureCaching
 from ppocr.engine.freezing import freeze
 from ppocr.engine.hooks import Hook, HookList
 from ppocr.engine.precision import Precision
+from ppocr.engine.ranks import average_statistics
 from ppocr.engine.run import Progress, TrainingRun
 from ppocr.engine.visualdl_log import VisualDLLog
 from ppocr.errors import CheckpointError, ConfigError
@@ -154,7 +156,10 @@ def build_training(config: Config, device: str) -> TrainingRun:
     model = _data_parallel(network, options, world_size)
 
     def run_evaluation() -> dict[str, float]:
-        return evaluate(network, eval_loader, parts.postprocess, metric, autocast=precision.autocast)
+        average_statistics(network, world_size)
+        stopped = None if world_size > 1 else lambda: run.stop is not None and run.stop.interrupted
+        return evaluate(network, eval_loader, parts.postprocess, metric, autocast=precision.autocast,
+                        is_stopped=stopped)
 
     run = TrainingRun(
         config=config, network=network, model=model, charset=parts.charset, loss=loss, optimizer=optimizer,

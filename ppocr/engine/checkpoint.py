@@ -21,6 +21,7 @@ from ppocr import __version__
 from ppocr.charset import Charset
 from ppocr.engine.charset_transfer import carry_over, charset_of_dictionary, class_axes
 from ppocr.engine.optimizer_state import load_optimizer_state, optimizer_state
+from ppocr.engine.ranks import average_statistics, gather
 from ppocr.engine.run import Progress, TrainingRun
 from ppocr.engine.seeding import random_states, restore_random_states, seed_everything
 from ppocr.errors import CharsetError, CheckpointError
@@ -58,13 +59,17 @@ def _precedence(origin: str) -> int:
 
 
 def save_checkpoint(run: TrainingRun, prefix: str | Path, metrics: dict[str, float] | None = None) -> None:
-    """Write a complete checkpoint.
+    """Write a complete checkpoint: rank 0 does, with what it collects from all ranks, which all call this.
 
     Args:
         run: The run to save.
         prefix: Path without suffix, such as ``output/latest``.
         metrics: The evaluation that this checkpoint stands for, kept in the ``.state`` file.
     """
+    average_statistics(run.network, run.world_size)
+    states = gather(random_states(), run.world_size)
+    if run.rank != 0:
+        return
     _take_place(prefix)  # What a killed save has left, or else its state would seem to belong to the files below.
     weights, optimizer, state = _files(prefix, staged=True)
     write_weights(weights, run.network.state_dict())
@@ -78,7 +83,7 @@ def save_checkpoint(run: TrainingRun, prefix: str | Path, metrics: dict[str, flo
         "schedule": run.schedule.state_dict(),
         "scaler": run.precision.state_dict(),
         "hooks": run.hooks.state_dict(),
-        "random": random_states(),
+        "random": states,
         "world_size": run.world_size,
         "files": {suffix: sha256(path) for suffix, path in zip(SUFFIXES, (weights, optimizer), strict=False)},
         "config": to_plain(run.config),
@@ -217,16 +222,22 @@ def resume(run: TrainingRun, prefix: str | Path) -> None:
     run.precision.load_state_dict(content["scaler"])
     run.hooks.load_state_dict(content["hooks"])
     run.progress = Progress(**content["progress"])
-    if run.rank == 0:
-        restore_random_states(content["random"])
-    else:  # The states are those of rank 0; with them, all ranks would drop out the same units.
-        seed_everything((run.config["Global"]["seed"] + run.rank + run.progress.step) % 2**32)
+    _restore_random(run, content["random"])
     if content["world_size"] != run.world_size:
         LOGGER.warning("The checkpoint was written by %d processes, this run has %d: the order of the data differs "
                        "from here on.", content["world_size"], run.world_size)
     _check_steps(run)
     LOGGER.info("Resumed from %s: epoch %d, batch %d, step %d. %s", prefix, run.progress.epoch, run.progress.batch,
                 run.progress.step, report)
+
+
+def _restore_random(run: TrainingRun, states: Any) -> None:
+    """Give this rank its random states back; a rank that the earlier run did not have is seeded."""
+    by_rank = states if isinstance(states, list) else [states]  # Earlier versions kept those of rank 0 only.
+    if run.rank < len(by_rank):
+        restore_random_states(by_rank[run.rank])
+    else:
+        seed_everything((run.config["Global"]["seed"] + run.rank + run.progress.step) % 2**32)
 
 
 def _check_optimizer(run: TrainingRun, config: dict[str, Any]) -> None:

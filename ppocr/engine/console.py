@@ -24,7 +24,7 @@ class ProgressLog(Hook):
     """Logs losses, learning rate and speed every ``Global.print_batch_step`` batches.
 
     Losses are averaged over the last ``Global.log_smooth_window`` batches. They are read from the device only when a
-    line is due or after an evaluation, so that logging never makes the device wait. What is read must be finite; as
+    line is due or before an evaluation, so that logging never makes the device wait. What is read must be finite; as
     the first of the hooks, this one stops the run before a checkpoint is made of weights that are not.
     """
 
@@ -50,8 +50,16 @@ class ProgressLog(Hook):
         self._log(run, record.learning_rate)
         self.records.clear()
 
-    def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None:
-        """Look at the losses before the other hooks save what was evaluated.
+    def before_eval(self, run: TrainingRun) -> None:
+        """Look at the losses before the other hooks save what is evaluated.
+
+        Raises:
+            TrainingError: A loss since the last line is not finite.
+        """
+        self._read_losses(run)
+
+    def after_train(self, run: TrainingRun) -> None:
+        """Look at the losses before the other hooks save where the run was stopped.
 
         Raises:
             TrainingError: A loss since the last line is not finite.

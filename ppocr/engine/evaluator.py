@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,12 @@ from ppocr.engine.consistency import check_images
 from ppocr.modeling.common.convolution import fast_rounding
 
 
-def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast: Any = None) -> dict[str, float]:
+class EvaluationStopped(Exception):
+    """An evaluation was left before its end."""
+
+
+def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast: Any = None,
+             is_stopped: Callable[[], bool] | None = None) -> dict[str, float]:
     """Return the metrics of `model` over `loader`, plus ``fps``: images per second of forward and post-processing.
 
     Every rank evaluates its own share; the sums of all ranks are merged, so the result is that of one process.
@@ -26,11 +31,18 @@ def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast
         postprocess: From arrays to results.
         metric: Reset first.
         autocast: Makes the context of the forward pass; None for float32.
+        is_stopped: Asked before each batch whether the evaluation is to be left. Not for several ranks, which would
+            wait for each other.
+
+    Raises:
+        EvaluationStopped: `is_stopped` said so.
     """
     metric.reset()
     seconds, images = 0.0, 0
     with evaluation_mode(model):
         for batch in loader:
+            if is_stopped is not None and is_stopped():
+                raise EvaluationStopped
             count = len(batch["info"])
             started = time.perf_counter()
             results = predict_batch(model, batch, postprocess, autocast) if count else []

@@ -183,6 +183,8 @@ class FeatureCaching(Hook):
             ConfigError: There is no room for it, or samples differ in shape.
             DatasetError: No sample can be used.
         """
+        if run.progress.epoch >= run.epochs:
+            return  # Nothing is left to train.
         loader: DataLoader = run.train_loader
         self._store = FeatureStore(self.folder, self.epochs, len(loader.dataset))
         try:
@@ -190,6 +192,8 @@ class FeatureCaching(Hook):
         except BaseException:
             self._store.remove()
             raise
+        if run.stop is not None:
+            return
         options = dataclasses.replace(loader.options, num_workers=0)  # Reading is faster than starting workers.
         cached = DataLoader(StoredDataset(loader.dataset, self._store), loader.sampler, options)
         cached.report = loader.report
@@ -222,6 +226,8 @@ class FeatureCaching(Hook):
             for epoch in range(self.epochs):
                 once.set_epoch(epoch)
                 for number, batch in enumerate(once):
+                    if run.stop is not None:
+                        return form
                     form = self._keep(run, store, epoch, number * once.options.batch_size_per_card, batch) or form
                     if time.perf_counter() - told > TOLD_EVERY:
                         told = time.perf_counter()

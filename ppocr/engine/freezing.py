@@ -17,8 +17,9 @@ class Freezing:
 
     A frozen parameter has ``stop_gradient``, so that no optimizer changes it. A layer all of whose parameters are
     frozen, or whose name a pattern fits, is held in evaluation mode, with the layers inside it: its batch norms use
-    and keep their statistics, its dropout is off. What is frozen follows from the configuration alone; no checkpoint
-    holds it.
+    and keep their statistics, its dropout is off. Heads and their parts, whose outputs in evaluation are others than
+    those that a loss takes, stay in training as a whole; of them only the innermost layers are held. What is frozen
+    follows from the configuration alone; no checkpoint holds it.
 
     Args:
         network: The model, before its optimizer is made and before it is wrapped for data parallelism. Whoever puts
@@ -60,8 +61,9 @@ class Freezing:
 
     def hold(self) -> None:
         """Put the held layers into evaluation mode."""
-        for layer in self.layers.values():
-            layer.training = False
+        for name, layer in self.layers.items():
+            if name.split(".")[0] != "head" or next(layer.children(), None) is None:
+                layer.training = False
 
     def is_held(self, layer: Any) -> bool:
         """Tell whether a layer is wholly frozen."""

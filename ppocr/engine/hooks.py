@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 class Hook:
     """Something that happens at given moments of a run; a subclass overrides the moments it needs.
 
-    ``before_train``, then per epoch ``before_epoch``, per batch ``after_step``, after each evaluation
-    ``after_eval``, ``after_epoch``; at the end ``after_train``, or ``on_exception`` when an exception ends the run.
+    ``before_train``, then per epoch ``before_epoch``, per batch ``after_step`` (and, where an optimizer step is due,
+    ``before_update`` between the backward pass and that step), around each evaluation ``before_eval`` and
+    ``after_eval``, ``after_epoch``; at the end ``after_train``, also where `TrainingRun.stop` ended the run early, or
+    ``on_exception`` when an exception did. All are called on all ranks in the same order, with the exception of
+    ``on_exception``.
     """
 
     key = ""
@@ -23,7 +26,11 @@ class Hook:
 
     def before_epoch(self, run: TrainingRun) -> None: ...
 
+    def before_update(self, run: TrainingRun) -> None: ...
+
     def after_step(self, run: TrainingRun) -> None: ...
+
+    def before_eval(self, run: TrainingRun) -> None: ...
 
     def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None: ...
 
@@ -57,10 +64,20 @@ class HookList:
         for hook in self.hooks:
             hook.before_epoch(run)
 
+    def before_update(self, run: TrainingRun) -> None:
+        """Call all hooks before an optimizer step, whose gradients are complete."""
+        for hook in self.hooks:
+            hook.before_update(run)
+
     def after_step(self, run: TrainingRun) -> None:
         """Call all hooks after a batch."""
         for hook in self.hooks:
             hook.after_step(run)
+
+    def before_eval(self, run: TrainingRun) -> None:
+        """Call all hooks before an evaluation."""
+        for hook in self.hooks:
+            hook.before_eval(run)
 
     def after_eval(self, run: TrainingRun, metrics: dict[str, float]) -> None:
         """Call all hooks after an evaluation."""
@@ -73,7 +90,7 @@ class HookList:
             hook.after_epoch(run)
 
     def after_train(self, run: TrainingRun) -> None:
-        """Call all hooks after the last epoch."""
+        """Call all hooks when nothing more is trained."""
         for hook in self.hooks:
             hook.after_train(run)
 

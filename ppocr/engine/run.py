@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ppocr.charset import Charset
 from ppocr.config import Config
+from ppocr.engine.stopping import Stop
 
 if TYPE_CHECKING:
     from ppocr.engine.hooks import HookList
@@ -66,6 +67,7 @@ class TrainingRun:
         charset: The characters, for tasks that read text.
         evaluate: Runs the evaluation and returns the metrics.
         input_key: Entry of a batch that the model is called with: the images, or cached features.
+        stop: Why the run ends early; None as long as it does not.
     """
 
     config: Config
@@ -86,6 +88,12 @@ class TrainingRun:
     world_size: int = 1
     last: BatchRecord | None = None
     input_key: str = "image"
+    stop: Stop | None = None
+
+    def request_stop(self, stop: Stop) -> None:
+        """End the run after the current step; the first interruption counts, else the first request."""
+        if self.stop is None or (stop.interrupted and not self.stop.interrupted):
+            self.stop = stop
 
     @property
     def batches_per_epoch(self) -> int:

@@ -171,3 +171,24 @@ class TestTraining:
             build(folder, "factors", "Global.freeze=backbone", 'Optimizer.lr_factors={"backbone.*": 0.1}')
         run = build(folder, "factors", "Global.freeze=backbone", 'Optimizer.lr_factors={"neck.*": 0.1}')
         assert "learning-rate factor 0.1 for 'neck.*'" in run.optimizer.optimizer_report
+
+
+def test_a_frozen_head_still_gives_what_its_loss_takes() -> None:
+    """Heads give probabilities in evaluation, and scores before the softmax in training."""
+
+    class Head(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.drop = paddle.nn.Linear(4, 2), paddle.nn.Dropout(0.5)
+
+        def forward(self, x: Any) -> Any:
+            y = self.drop(self.fc(x))
+            return y if self.training else paddle.nn.functional.softmax(y)
+
+    network = paddle.nn.Sequential(("backbone", paddle.nn.Linear(4, 4)), ("head", Head()))
+    freezing = Freezing(network, ["head.*"], "Global.freeze")
+    network.train()
+    x = paddle.ones([2, 4])
+    assert (network(x).sum(axis=-1) - 1).abs().min() > 1e-3
+    np.testing.assert_array_equal(network(x).numpy(), network(x).numpy())  # Its dropout is off.
+    assert freezing.is_held(network.head)

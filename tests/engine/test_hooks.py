@@ -20,8 +20,9 @@ from ppocr.engine.checkpoint import (
     resume,
     save_checkpoint,
 )
+from ppocr.engine.checkpointing import Checkpointing
 from ppocr.engine.console import EvaluationLog, ProgressLog, clock, format_metrics
-from ppocr.engine.evaluation_hook import Checkpointing, PeriodicEvaluation
+from ppocr.engine.evaluation_hook import PeriodicEvaluation
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
 from ppocr.errors import CharsetError, CheckpointError, ConfigError, TrainingError
