@@ -132,7 +132,8 @@ def carry_over(network: Any, weights: Weights, old: Charset, new: Charset) -> tu
         new: The charset of the model.
 
     Raises:
-        CharsetError: The weights have not as many rows as `old` has characters.
+        CharsetError: The weights have not as many rows as `old` has characters, or the rows of new characters are
+            frozen.
     """
     axes = class_axes(network)
     misfits = _misfits(weights, axes, new, old)
@@ -156,6 +157,13 @@ def carry_over(network: Any, weights: Weights, old: Charset, new: Charset) -> tu
         dropped="".join(symbol for place, symbol in enumerate(old.symbols) if place not in stays),
         parameters=tuple(carried),
     )
+    frozen = [name for name in carried if own[name].stop_gradient]
+    if transfer.new and frozen:
+        raise CharsetError(f"{_count(transfer.new)} characters are new to the weights {weights.path} "
+                           f"({_shown(transfer.new, SHOWN_KEPT)}), and the rows of characters are frozen "
+                           f"({', '.join(frozen)}): they could not be learned",
+                           expected="no new characters, or classes that are trained",
+                           cure="let Global.freeze leave the classes out, or keep the dictionary of the weights")
     return Weights({**weights, **carried}, weights.path, weights.sha256), transfer
 
 

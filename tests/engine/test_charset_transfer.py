@@ -111,6 +111,14 @@ class TestRows:
         weights, _ = carry_over(Model(NEW), old, OLD, NEW)
         np.testing.assert_array_equal(weights["head.ctc_bias"], [0, 1, 4, 5, 1, 1])
 
+    def test_new_characters_and_frozen_classes(self) -> None:
+        model = Model(NEW)
+        model.head.ctc_bias.stop_gradient = True
+        with pytest.raises(CharsetError, match=r"2 characters are new .*'xy'.*head\.ctc_bias\)") as caught:
+            carry_over(model, arrays(Model(OLD)), OLD, NEW)
+        assert "Global.freeze" in caught.value.cure
+        carry_over(model, arrays(Model(NEW)), NEW, Charset(tuple(" adxy")))  # Another order alone is fine.
+
     def test_a_charset_that_is_not_that_of_the_weights(self) -> None:
         with pytest.raises(CharsetError, match=r"has 5 characters, but they have rows for 6 \(head.ctc_weight\)"):
             carry_over(Model(NEW), arrays(Model(Charset(tuple("abcdef")))), OLD, NEW)
