@@ -21,6 +21,7 @@ from ppocr.errors import PPOCRError, did_you_mean
 from ppocr.paths import project_folder
 
 SHORT_NAMES = {
+    "average_checkpoints": "average",
     "check_configs": "check",
     "export_model": "export",
     "import_model": "import",

@@ -82,6 +82,7 @@ PACKAGES = (
     Package(("lmdb",), "lmdb", "LMDBDataSet"),
     Package(("matplotlib",), "matplotlib", "fonts for rendered words"),
     Package(("onnxruntime", "onnxruntime-gpu"), "onnxruntime", "ONNX models"),
+    Package(("tqdm",), "tqdm", "the progress bar of trainings"),
     Package(("visualdl",), "visualdl", "Global.use_visualdl"),
 )
 

@@ -7,7 +7,7 @@ unchanged and its owner knows what was not used.
 from __future__ import annotations
 
 GLOBAL_KEYS: dict[str, str] = {
-    "debug": "no debug mode exists; use Global.log_level",
+    "debug": "use tools/train.py --debug",
     "distributed": "the number of processes decides",
     "character_type": "the dictionary decides",
     "infer_mode": "prediction is a command of its own",
@@ -39,7 +39,7 @@ GLOBAL_KEYS: dict[str, str] = {
     "use_metax_gpu": "training runs on CPU or CUDA GPUs",
     "use_iluvatar_gpu": "training runs on CPU or CUDA GPUs",
     "num_heads": "set it at the transform that needs it",
-    "profiler_options": "use the profiling option of the training command",
+    "profiler_options": "set Global.profiler_options",
     "wandb": "set Global.loggers",
     "use_wandb": "set Global.loggers",
 }

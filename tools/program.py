@@ -5,6 +5,7 @@ Everything else that happens in a run (logging, evaluation, checkpoints) is a ho
 
 from __future__ import annotations
 
+import functools
 import logging
 import platform
 import tempfile
@@ -22,9 +23,13 @@ from ppocr.data.memory import keep_freed_memory
 from ppocr.engine.builder import build_training
 from ppocr.engine.consistency import check_images
 from ppocr.engine.console import clock
-from ppocr.engine.device import select_device, start_distributed, world
+from ppocr.engine.determinism import make_deterministic
+from ppocr.engine.device import on_cpu, select_device, start_distributed, world
 from ppocr.engine.interruption import stops_on_signals
 from ppocr.engine.logger import start_logging
+from ppocr.engine.memory_estimate import dry_run, memory_line
+from ppocr.engine.monitoring.run_folder import run_folder
+from ppocr.engine.ranks import cause_of, gather, wait_for_all
 from ppocr.engine.run import BatchRecord, TrainingRun
 from ppocr.engine.seeding import seed_everything
 from ppocr.engine.stopping import agree_on_stop, is_time_to_agree
@@ -34,8 +39,9 @@ from ppocr.sections import Section, where
 LOGGER = logging.getLogger("ppocr")
 
 
-def prepare(config_file: str, overrides: Sequence[str], *, name: str) -> tuple[Config, str]:
-    """Read the configuration, start logging, choose the device, seed; return configuration and device.
+def prepare(config_file: str, overrides: Sequence[str], *, name: str, has_run_folder: bool = False
+            ) -> tuple[Config, str]:
+    """Read the configuration, choose the device, start logging, seed; return configuration and device.
 
     The process keeps freed memory from here on, which makes a training step on CPU up to a third shorter.
 
@@ -43,17 +49,22 @@ def prepare(config_file: str, overrides: Sequence[str], *, name: str) -> tuple[C
         config_file: YAML file.
         overrides: ``Key.sub=value`` options.
         name: Name of the command, which names its log file.
+        has_run_folder: Whether the command works in the folder that ``Global.run_name`` asks for.
     """
     keep_freed_memory()
     config = load_config(config_file, overrides)
     options = config["Global"]
-    rank, _ = world()
+    rank, world_size = world()
+    device = select_device(options["use_gpu"])
+    start_distributed(device)
+    if has_run_folder and options["run_name"]:
+        folder = run_folder(options, config_file, overrides) if rank == 0 else ""
+        options["save_model_dir"], options["run_name"] = gather(folder, world_size)[0], None
     _check(options)
     start_logging(options["save_model_dir"], rank=rank, level=options["log_level"], name=name)
     for note in config.notes:
         LOGGER.warning(note)
-    device = select_device(options["use_gpu"])
-    start_distributed(device)
+    make_deterministic(options, device)
     seed_everything(options["seed"])
     return config, device
 
@@ -82,7 +93,7 @@ def start_training(config: Config, device: str) -> TrainingRun:
     """Build the run, save the effective configuration beside it, and say what will happen."""
     run = build_training(config, device)
     options = config["Global"]
-    if run.rank and not options["checkpoints"]:
+    if run.rank and run.checkpoint is None:
         # Every rank built the same initial weights; from here on their dropout differs.
         seed_everything(options["seed"] + run.rank)
     if run.rank == 0:
@@ -92,9 +103,17 @@ def start_training(config: Config, device: str) -> TrainingRun:
     if config.defaulted:
         LOGGER.info("Set by default: %s", ", ".join(key for key in config.defaulted if not key.startswith("Global.")))
     LOGGER.info(run.optimizer.optimizer_report)
+    LOGGER.info(memory_line(run))
     LOGGER.info("%d epochs of %d batches on %s, %d process%s", run.epochs, run.batches_per_epoch, device,
                 run.world_size, "" if run.world_size == 1 else "es")
     return run
+
+
+def measure(config: Config, device: str) -> None:
+    """Build the run and train a few batches to see what they take; nothing is saved."""
+    run = build_training(config, device)
+    LOGGER.info(memory_line(run))
+    dry_run(run, functools.partial(train_step, run, group=1, update=True))
 
 
 def train(run: TrainingRun) -> None:
@@ -114,12 +133,13 @@ def train(run: TrainingRun) -> None:
                 run.progress.epoch, run.progress.batch = run.progress.epoch + 1, 0
                 run.hooks.after_epoch(run)
             run.hooks.after_train(run)
-            if run.world_size > 1:
-                # The launcher ends all processes when one ends with an exit code: none may before rank 0 has saved.
-                paddle.distributed.barrier()
+            wait_for_all()  # The launcher ends all when one ends with an exit code: none may before rank 0 has saved.
         except BaseException as error:
-            run.hooks.on_exception(run, error)
-            raise
+            cause = cause_of(error)  # Of several ranks, one may have failed in consequence of another.
+            run.hooks.on_exception(run, cause)
+            if cause is error:
+                raise
+            raise cause from error
     LOGGER.info("Training %s after %s.", f"stopped ({run.stop.reason})" if run.stop else "finished",
                 clock(time.perf_counter() - started))
 
@@ -188,7 +208,8 @@ def train_step(
                 outputs = run.model(inputs, batch)
             # Losses are computed in float32 whatever the model's precision: CTC and Dice overflow in float16.
             losses = run.loss({key: _float32(value) for key, value in outputs.items()}, batch)
-            run.precision.backward(losses["loss"] / group if group > 1 else losses["loss"])
+            divisor = group / usable_share(batch)
+            run.precision.backward(losses["loss"] / divisor if divisor != 1 else losses["loss"])
     if update:
         run.hooks.before_update(run)
         run.precision.step(run.optimizer)
@@ -197,10 +218,24 @@ def train_step(
     return {name: value.detach() for name, value in losses.items()}, outputs
 
 
+def usable_share(batch: dict[str, Any]) -> float:
+    """Return the share of the samples of a batch that could be used, by which its mean gradient counts.
+
+    A sample that cannot be used counts as one without a gradient. So it makes no difference whether its batch is
+    trained as a whole, in accumulated parts, or in shares of several ranks of which it is in one.
+    """
+    usable = len(batch["info"])
+    return usable / (usable + len(batch.get("failed", ())))
+
+
 def gradient_exchange(run: TrainingRun, update: bool) -> AbstractContextManager[Any]:
     """Return the context of a backward pass: ranks exchange gradients only with the batch that ends a group."""
-    if run.world_size > 1 and not update:
+    if run.world_size == 1:
+        return nullcontext()
+    if not update:
         return run.model.no_sync()  # type: ignore[no-any-return]
+    if on_cpu():
+        wait_for_all()  # Reading a batch may take one rank longer than the exchange of the others has patience for.
     return nullcontext()
 
 

@@ -87,6 +87,7 @@ class BatchMaker:
         self.check = check
         self.refill = refill
         self._current: Index | None = None
+        self._note: Callable[[Index | None], None] = _no_note
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -96,7 +97,22 @@ class BatchMaker:
         try:
             return self._make(indices)
         except Exception as error:  # noqa: BLE001 - it is raised again in the main process
-            return {"notes": Notes(fault=Fault(self._place(), traceback.format_exc(), error))}
+            place = "of the batch" if self._current is None else self.place(self._current)
+            return {"notes": Notes(fault=Fault(place, traceback.format_exc(), error))}
+        finally:
+            self._note(None)
+
+    def note_with(self, note: Callable[[Index | None], None]) -> None:
+        """Tell `note` each sample before it is made, and None after each batch (in a worker process)."""
+        self._note = note
+
+    def place(self, index: Index) -> str:
+        """Return where a sample comes from."""
+        try:
+            found = self.dataset.describe(index, generator(self.dataset.seed, index.epoch, index.position, SAMPLE))
+        except Exception:  # noqa: BLE001 - the fault that is being reported may be in this very method
+            return f"number {index.position} of epoch {index.epoch}"
+        return str(found.info if isinstance(found, Failure) else found)
 
     def _make(self, indices: Sequence[Index]) -> dict[str, Any]:
         notes = Notes()
@@ -104,6 +120,7 @@ class BatchMaker:
         if not samples and self.refill:
             samples = self._stand_in(indices[0], notes)
         self._current = None
+        self._note(None)
         for sample in samples:
             notes.info.append(sample["info"])
             notes.counts.update(sample.get("counts", {}))
@@ -114,6 +131,7 @@ class BatchMaker:
 
     def _sample(self, index: Index, notes: Notes) -> Sample | None:
         self._current = index
+        self._note(index)
         sample = self.dataset[index]
         if isinstance(sample, Failure):
             notes.failed.append(sample)
@@ -136,15 +154,9 @@ class BatchMaker:
                 return [sample]
         return []
 
-    def _place(self) -> str:
-        if self._current is None:
-            return "of the batch"
-        index = self._current
-        try:
-            found = self.dataset.describe(index, generator(self.dataset.seed, index.epoch, index.position, SAMPLE))
-        except Exception:  # noqa: BLE001 - the fault that is being reported may be in this very method
-            return f"number {index.position} of epoch {index.epoch}"
-        return str(found.info if isinstance(found, Failure) else found)
+
+def _no_note(index: Index | None) -> None:
+    """Nobody wants to know."""
 
 
 def collate(samples: Sequence[Sample]) -> dict[str, npt.NDArray[Any] | list[list[Any]]]:

@@ -38,6 +38,11 @@ class SampleDataset:
     needs_size = False
     """Whether each `Index` must carry a size, so that a sampler that gives one is required."""
 
+    @property
+    def heeds_size(self) -> bool:
+        """Whether a size that an `Index` carries is heeded: by the dataset, or by a crop among the transforms."""
+        return self.needs_size or any(getattr(step, "takes_size", False) for step in self.pipeline.transforms)
+
     def __init__(
         self,
         transforms: Any,
@@ -110,7 +115,8 @@ class SampleDataset:
         return lambda number: ExtraSamples(self, index, number)
 
     def _start(self, info: SampleInfo, index: Index, rng: np.random.Generator) -> Sample:
-        return {"image": self.read_image(info), "label": info.label, "info": info, "rng": rng, "epoch": index.epoch}
+        start = {"image": self.read_image(info), "label": info.label, "info": info, "rng": rng, "epoch": index.epoch}
+        return start if index.size is None else {**start, "size": index.size}
 
     def partly_transformed(self, index: Index, rng: np.random.Generator) -> Sample:
         """Return a sample that went through the first `extra_stop` transforms.

@@ -49,7 +49,7 @@ class LMDBDataSet(SampleDataset):
             raise DatasetError(f"there is no LMDB database in dataset.data_dir {data_dir}",
                                expected="data.mdb in the folder or below it",
                                cure="correct the path (relative paths start at the working folder)")
-        self._firsts = np.cumsum([0] + [self._size(folder) for folder in self.folders])
+        self._firsts = np.cumsum([0] + [self.size(folder) for folder in self.folders])
         if not len(self):
             raise DatasetError(f"the databases in {data_dir} hold no sample", expected="num-samples above 0",
                                cure="write the database again")
@@ -62,7 +62,8 @@ class LMDBDataSet(SampleDataset):
             value: bytes | None = transaction.get(key.encode())
         return value
 
-    def _size(self, folder: str) -> int:
+    def size(self, folder: str) -> int:
+        """Return the number of entries of one of the databases."""
         value = self._get(folder, "num-samples")
         try:
             return int(value or b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -18,8 +19,11 @@ from ppocr.cv import cv2
 from ppocr.data.collate import BatchMaker, Check, Notes
 from ppocr.data.dataset import SampleDataset
 from ppocr.data.memory import keep_freed_memory
+from ppocr.data.orphans import end_with_parent
 from ppocr.data.report import BadSampleReport
 from ppocr.data.sampler import EpochSampler, check_batch_size
+from ppocr.data.worker_memory import memory_left, memory_problem
+from ppocr.data.worker_watch import Board, Watch, child_signals_kept
 from ppocr.errors import ConfigError, DatasetError
 from ppocr.registry import DATASETS, SAMPLERS, check_arguments
 from ppocr.sections import Section, where
@@ -32,6 +36,10 @@ Split = Literal["Train", "Eval"]
 _PREFETCH = 2
 _SHARED_MEMORY = "/dev/shm"
 _FILLER = "filler"
+
+NOT_READ = {"missing image", "unreadable image"}
+"""Kinds of failures that a sample has whose file is gone or damaged."""
+GONE = "look whether the disk or folder of the data is there, then continue from the last checkpoint, if there is one"
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class LoaderOptions:
         use_shared_memory: Workers hand batches over in shared memory.
         collate_fn: Only ``DictCollator``, which is what happens anyway.
         max_bad_ratio: Share of the different samples that training may lose before it stops; 10 are always allowed.
+        timeout: Seconds that a batch may take; a worker that hangs is then an error that names its sample. 0 waits for
+            ever. Without workers nothing is watched.
     """
 
     batch_size_per_card: int = 64
@@ -55,6 +65,7 @@ class LoaderOptions:
     use_shared_memory: bool = True
     collate_fn: Literal["DictCollator"] | None = None
     max_bad_ratio: float = 0.01
+    timeout: float = 600.0
 
 
 def build_dataloader(
@@ -121,13 +132,16 @@ def _options(split_section: Mapping[str, Any], split: str) -> LoaderOptions:
     if not 0 <= options.max_bad_ratio <= 1:
         raise ConfigError(f"{where(section, 'max_bad_ratio')} is {options.max_bad_ratio}", expected="0 to 1",
                           cure="correct the value")
+    if not 0 <= options.timeout < float("inf"):
+        raise ConfigError(f"{where(section, 'timeout')} is {options.timeout}", expected="seconds, or 0 for no limit",
+                          cure="correct the value")
     return options
 
 
 def _check_sizes(dataset: SampleDataset, sampler: EpochSampler, section: Mapping[str, Any], split: str) -> None:
     """Refuse a dataset and a sampler that disagree on who chooses the image size."""
     gives_size = bool(sampler.sizes)
-    if dataset.needs_size == gives_size:
+    if dataset.needs_size == gives_size or (gives_size and dataset.heeds_size):
         if gives_size:
             logger.info("%s: the sampler chooses the batch size; loader.batch_size_per_card has no effect", split)
         return
@@ -136,8 +150,8 @@ def _check_sizes(dataset: SampleDataset, sampler: EpochSampler, section: Mapping
                           expected="sampler: {name: MultiScaleSampler, scales: [[320, 48]]}",
                           cure="add the sampler, or use SimpleDataSet with RecResizeImg")
     raise ConfigError(f"{where(section)}: {type(sampler).__name__} chooses image sizes, which "
-                      f"{type(dataset).__name__} does not heed", expected="MultiScaleDataSet",
-                      cure="change the dataset, or remove the sampler")
+                      f"{type(dataset).__name__} does not heed", expected="MultiScaleDataSet, or in detection the "
+                      "transform EastRandomCropData", cure="change the dataset, or remove the sampler")
 
 
 class DataLoader:
@@ -177,6 +191,7 @@ class DataLoader:
         self._maker = BatchMaker(dataset, check, refill=self.training)
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
         self._shared_memory: bool | None = None
+        self._is_usable = False
         self._workers = options.num_workers
         if self._workers and sys.platform in ("win32", "darwin"):
             logger.warning("num_workers is taken as 0: Paddle has no worker processes on this system")
@@ -215,7 +230,7 @@ class DataLoader:
         """Start an iteration over the batches of the epoch that are left.
 
         Raises:
-            DatasetError: Training loses too many samples, or a worker process died.
+            DatasetError: Training loses too many samples, or a worker process died or hangs.
         """
         previous = self._running() if self._running is not None else None
         if previous is not None:
@@ -227,15 +242,20 @@ class DataLoader:
     def _iterate(self) -> Generator[Batch, None, None]:
         self.dataset.prepare(self.sampler.epoch)
         batches = self._from_workers() if self._workers else self._from_this_process()
+        unread = others = 0
         with contextlib.closing(batches):
             for batch in batches:
                 notes: Notes = batch.pop("notes")
                 if notes.fault is not None:
                     notes.fault.throw()
                 self._account(notes)
+                of_batch = sum(failure.kind in NOT_READ for failure in notes.failed)
+                unread, others = unread + of_batch, others + len(notes.info) + len(notes.failed) - of_batch
                 batch.update(notes.lists)
                 batch["info"], batch["failed"] = notes.info, notes.failed
                 yield batch
+        if unread and not others:
+            raise self.report.error(f"no usable sample was found ({self.report.summary()}): no image can be read", GONE)
 
     def _account(self, notes: Notes) -> None:
         """Put the failures of a batch into the report and stop a training that cannot go on."""
@@ -244,6 +264,9 @@ class DataLoader:
         self.report.events.update(notes.counts)
         if not self.training:
             return
+        if self._is_usable and not notes.info and {failure.kind for failure in notes.failed} <= NOT_READ:
+            raise self.report.error(f"the images can no longer be read: none of {len(notes.failed)} in a row", GONE)
+        self._is_usable |= bool(notes.info)
         # A bad sample counts once, so the cap grows with the samples that the epochs so far can have drawn.
         drawn = min(self.dataset.num_distinct, (self.sampler.epoch + 1) * len(self.dataset))
         self.report.check(drawn, self.options.max_bad_ratio)
@@ -263,6 +286,7 @@ class DataLoader:
     def _from_workers(self) -> Generator[Batch, None, None]:
         from paddle.io import DataLoader as PaddleLoader
 
+        board = Board(self._workers)
         loader = PaddleLoader(
             self._maker,
             batch_sampler=_OneItemBatches(self.sampler),
@@ -270,43 +294,52 @@ class DataLoader:
             num_workers=self._workers,
             prefetch_factor=_PREFETCH,
             use_shared_memory=self._use_shared_memory(),
-            worker_init_fn=_start_worker,
+            worker_init_fn=functools.partial(_start_worker, self._maker, board, os.getpid()),
         )
-        with _interrupts_held_back():
+        with _interrupts_held_back(), child_signals_kept():
             iterator = iter(loader)
+        watch = Watch(iterator, board, self.options.timeout)
         try:
-            for batch in iterator:
+            for batch in watch.batches():
                 batch.pop(_FILLER, None)
                 yield batch
         except SystemError as error:
-            raise DatasetError(
-                f"a worker process of the data loader died ({str(error).strip().splitlines()[-1][:200]})",
+            raise watch.error(self._maker.place) or DatasetError(
+                f"the worker processes of the data loader stopped ({str(error).strip().splitlines()[-1][:200]})",
                 expected="workers that live as long as the epoch",
-                cure="look for memory: fewer loader.num_workers, smaller batches, loader.use_shared_memory: false; "
-                "loader.num_workers: 0 shows the fault itself",
+                cure="loader.num_workers: 0 shows the fault itself",
             ) from error
         finally:
+            watch.close()
             _stop(iterator)
 
     def _use_shared_memory(self) -> bool:
+        """Tell whether batches come in shared memory; the first time, look whether there is memory enough for them."""
         if self._shared_memory is None:
+            size = self._batch_size()
             self._shared_memory = self.options.use_shared_memory
-            reason = self._shared_memory_problem() if self._shared_memory else ""
+            reason = self._shared_memory_problem(size) if self._shared_memory else ""
             if reason:
                 logger.warning("use_shared_memory is taken as false: %s", reason)
                 self._shared_memory = False
+            problem = memory_problem(self._workers, size, memory_left())
+            if problem:
+                logger.warning("%s: %s", "Train" if self.training else "Eval", problem)
         return self._shared_memory
 
-    def _shared_memory_problem(self) -> str:
-        """Tell why shared memory does not suffice; empty if it does. Makes one sample to know its size."""
+    def _batch_size(self) -> int:
+        """Return about how many bytes a batch has. Makes one sample to know that."""
+        indices = next(iter(self.sampler), [])
+        one = self._maker[indices[:1]] if indices else {}
+        return sum(value.nbytes for key, value in one.items() if key != "notes") * len(indices)
+
+    def _shared_memory_problem(self, size: int) -> str:
+        """Tell why shared memory does not suffice for batches of `size` bytes; empty if it does."""
         try:
             status = os.statvfs(_SHARED_MEMORY)
         except OSError as error:
             return f"{_SHARED_MEMORY}: {error.strerror}"
         free = status.f_bavail * status.f_frsize
-        indices = next(iter(self.sampler), [])
-        one = self._maker[indices[:1]] if indices else {}
-        size = sum(value.nbytes for key, value in one.items() if key != "notes") * len(indices)
         needed = size * self._workers * (_PREFETCH + 1)
         if needed <= free:
             return ""
@@ -351,7 +384,9 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker(worker: int) -> None:
+def _start_worker(maker: BatchMaker, board: Board, parent: int, worker: int) -> None:
+    end_with_parent(parent)
+    maker.note_with(functools.partial(board.note, worker))
     cv2.setNumThreads(0)  # The workers are the parallelism.
     keep_freed_memory()
 

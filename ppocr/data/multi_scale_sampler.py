@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ppocr.charset import IntArray
 from ppocr.data.randomness import ORDER, generator
 from ppocr.data.sample import Index
-from ppocr.data.sampler import EpochSampler, check_batch_size, share_of_rank
+from ppocr.data.sampler import EpochSampler, check_batch_size, shareable
 from ppocr.errors import ConfigError
 from ppocr.registry import SAMPLERS
 
@@ -23,7 +23,9 @@ class MultiScaleSampler(EpochSampler):
     """Each batch has one of several image sizes; both are drawn anew for every epoch.
 
     Every epoch consists of the same sizes of batches in another order, so that its length, and with it the
-    learning-rate schedule, is known beforehand. All ranks have the same height and number of samples in the same step.
+    learning-rate schedule, is known beforehand. All ranks have the same size and number of samples in the same step,
+    and their batches together are those of a single process with the sum of their batch sizes, with `fix_bs`: without
+    it, rounding the batch sizes can make a difference.
 
     Args:
         data_source: The dataset. If it has ``aspect_ratios(epoch)`` and that is not None, images of similar aspect
@@ -70,6 +72,7 @@ class MultiScaleSampler(EpochSampler):
             raise ConfigError(f"MultiScaleSampler: {given}",
                               expected="scales: [[width, height], ...], all numbers above 0", cure="correct them")
         self.dataset = data_source
+        self.batch_size = first_bs
         self.factors = divided_factor
         self.max_width = int(max_w) // divided_factor[0] * divided_factor[0] or divided_factor[0]
         self.seed = run_seed if seed is None else seed
@@ -85,7 +88,7 @@ class MultiScaleSampler(EpochSampler):
 
     def _make_plan(self, batch_sizes: list[int]) -> list[tuple[tuple[int, int], int]]:
         """Return image size and number of samples of every batch of an epoch, in no particular order."""
-        left = len(self._of_rank(np.arange(len(self.dataset))))
+        left = len(self._shareable(np.arange(len(self.dataset)))[self.rank::self.world_size])
         plan = []
         position = 0
         while left:
@@ -97,8 +100,8 @@ class MultiScaleSampler(EpochSampler):
             position += 1
         return plan
 
-    def _of_rank(self, order: IntArray) -> IntArray:
-        return share_of_rank(order, self.rank, self.world_size, exact=self.exact, cut_to=1 if self.drop_last else None)
+    def _shareable(self, order: IntArray) -> IntArray:
+        return shareable(order, self.world_size, exact=self.exact, cut_to=1 if self.drop_last else None)
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -110,33 +113,40 @@ class MultiScaleSampler(EpochSampler):
         # ranks where each sample goes to exactly one of them.
         order = rng.permutation(len(self.dataset)) if self.shuffle else np.arange(len(self.dataset))
         plan = [self._plan[i] for i in rng.permutation(len(self._plan))] if self.is_training else self._plan
-        share = self._of_rank(order)
+        order = self._shareable(order)
         ratios = getattr(self.dataset, "aspect_ratios", lambda _: None)(epoch)
-        batches = self._split(share, plan) if ratios is None else self._by_ratio(share, plan, ratios, rng)
+        batches = self._split(order, plan) if ratios is None else self._by_ratio(order, plan, ratios, rng)
         for size, indices in batches[self.start_batch:]:
             yield [Index(epoch, index, size) for index in indices.tolist()]
 
     def _split(
-        self, share: IntArray, plan: list[tuple[tuple[int, int], int]]
+        self, order: IntArray, plan: list[tuple[tuple[int, int], int]]
     ) -> list[tuple[tuple[int, int], IntArray]]:
+        share = order[self.rank::self.world_size]
         ends = np.cumsum([number for _, number in plan])
         return [(size, share[end - number:end]) for (size, number), end in zip(plan, ends, strict=True)]
 
     def _by_ratio(
         self,
-        share: IntArray,
+        order: IntArray,
         plan: list[tuple[tuple[int, int], int]],
         ratios: npt.NDArray[np.float64],
         rng: np.random.Generator,
     ) -> list[tuple[tuple[int, int], IntArray]]:
-        """Put similar aspect ratios together; the width of a batch is that of its widest image, up to `max_w`."""
+        """Put similar aspect ratios together; the width of a batch is that of its widest image, up to `max_w`.
+
+        On whichever rank: all go through the same order, so that none waits for another with wider images.
+        """
         # The jitter changes the neighbours from epoch to epoch.
         jitter = rng.uniform(1 - _RATIO_JITTER, 1 + _RATIO_JITTER, len(ratios)) if self.is_training else 1.0
-        share = share[np.argsort((ratios * jitter)[share], kind="stable")]
+        order = order[np.argsort((ratios * jitter)[order], kind="stable")]
         batches = []
-        for (_, height), indices in self._split(share, plan):
-            width = -(-int(np.ceil(ratios[indices].max() * height)) // self.factors[0]) * self.factors[0]
+        start = 0
+        for (_, height), indices in self._split(order, plan):
+            end = start + len(indices) * self.world_size
+            width = -(-int(np.ceil(ratios[order[start:end]].max() * height)) // self.factors[0]) * self.factors[0]
             batches.append(((min(width, self.max_width), height), indices))
+            start = end
         positions = rng.permutation(len(batches)) if self.is_training else range(len(batches))
         return [batches[position] for position in positions]
 

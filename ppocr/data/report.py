@@ -93,8 +93,10 @@ class BadSampleReport:
         """
         allowed = max(ALWAYS_ALLOWED, int(samples * max_bad_ratio))
         if self.total > allowed:
-            raise self.error(f"of {samples} samples more than {allowed} cannot be used ({self.summary()} so far)",
-                             "correct the label files, or raise Train.loader.max_bad_ratio to go on without these")
+            cure = "correct the label files, or raise Train.loader.max_bad_ratio to go on without these"
+            if "missing image" in self.counts:
+                cure += "; where files are missing that were there, look whether their disk or folder still is"
+            raise self.error(f"of {samples} samples more than {allowed} cannot be used ({self.summary()} so far)", cure)
 
     def error(self, what: str, cure: str) -> DatasetError:
         """Return an error that lists the first bad samples with file and line."""

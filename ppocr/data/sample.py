@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 Sample = dict[str, Any]
 """One sample. A dataset starts it with ``image`` (encoded bytes), ``label`` (text), ``info``, ``rng`` and ``epoch``."""
 
-PRIVATE_KEYS = frozenset({"info", "rng", "epoch", "extra", "counts", "remarks"})
+PRIVATE_KEYS = frozenset({"info", "rng", "epoch", "size", "extra", "counts", "remarks"})
 """Keys of a sample that serve the pipeline and are never stacked into a batch.
 
-``counts`` holds numbers for the report (dict of name to int), ``remarks`` what is wrong with a sample that is used all
-the same (list of str), so that the user finds the line.
+``size`` is that of the `Index`, where it has one, ``counts`` holds numbers for the report (dict of name to int),
+``remarks`` what is wrong with a sample that is used all the same (list of str), so that the user finds the line.
 """
 
 

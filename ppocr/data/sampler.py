@@ -19,6 +19,9 @@ class EpochSampler:
     ``len()`` is the number of batches of a whole epoch on this rank, the same for every epoch.
     """
 
+    batch_size: int
+    """Samples of a batch; of one at the first size where they differ."""
+
     sizes: Sequence[tuple[int, int]] = ()
     """Widths and heights to which the dataset brings the images, one of which each `Index` carries; empty if none."""
 
@@ -40,14 +43,14 @@ class EpochSampler:
         raise NotImplementedError
 
 
-def share_of_rank(
-    order: IntArray, rank: int, world_size: int, *, exact: bool = False, cut_to: int | None = None
-) -> IntArray:
-    """Return the samples of one rank.
+def shareable(order: IntArray, world_size: int, *, exact: bool = False, cut_to: int | None = None) -> IntArray:
+    """Return the samples of an epoch, cut or repeated so that `world_size` ranks can share them.
+
+    Rank r takes every `world_size`-th of them from number r on, so that the batches of all ranks together are those of
+    a single process with the sum of their batch sizes.
 
     Args:
         order: The samples of the epoch in order, the same on each rank.
-        rank: Number of this rank, from 0.
         world_size: Number of ranks.
         exact: Every sample on exactly one rank (evaluation), so that ranks may differ by one sample. Otherwise every
             rank gets equally many, because their gradients are exchanged step by step.
@@ -58,7 +61,7 @@ def share_of_rank(
         order = order[:len(order) // (cut_to * world_size) * cut_to * world_size]
     elif not exact:
         order = np.resize(order, -(-len(order) // world_size) * world_size)
-    return order[rank::world_size]
+    return order
 
 
 def check_batch_size(name: str, size: int) -> int:
@@ -114,7 +117,7 @@ class BatchSampler(EpochSampler):
 
     def _of_rank(self, order: IntArray) -> IntArray:
         cut_to = self.batch_size if self.drop_last else None
-        return share_of_rank(order, self.rank, self.world_size, exact=self.exact, cut_to=cut_to)
+        return shareable(order, self.world_size, exact=self.exact, cut_to=cut_to)[self.rank::self.world_size]
 
     def __len__(self) -> int:
         return -(-self._share // self.batch_size)

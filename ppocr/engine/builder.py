@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import paddle
@@ -14,21 +13,28 @@ from ppocr.charset import Charset
 from ppocr.config import Config
 from ppocr.data.loader import DataLoader, build_dataloader
 from ppocr.engine.bad_samples import BadSampleLog
-from ppocr.engine.checkpoint import load_pretrained, named_weights, require_charset, resume, stored_charset
+from ppocr.engine.checkpoint import load_start, named_weights, require_charset, stored_charset
 from ppocr.engine.checkpointing import Checkpointing
 from ppocr.engine.consistency import check_decoding, check_labels
 from ppocr.engine.console import EvaluationLog, ProgressLog
 from ppocr.engine.device import world
+from ppocr.engine.early_stopping import BestWeights, EarlyStopping
 from ppocr.engine.evaluation_hook import PeriodicEvaluation
 from ppocr.engine.evaluator import evaluate
 from ppocr.engine.feasibility import AlignmentCheck
 from ppocr.engine.feature_cache import FeatureCaching
 from ppocr.engine.freezing import freeze
+from ppocr.engine.guards.debugging import NumericsCheck
+from ppocr.engine.guards.finite import FiniteGuard
 from ppocr.engine.hooks import Hook, HookList
+from ppocr.engine.monitoring.monitor import monitor
 from ppocr.engine.precision import Precision
-from ppocr.engine.ranks import average_statistics
+from ppocr.engine.profiling import ProfilerWindow
+from ppocr.engine.ranks import averaged_statistics, check_others, data_parallel
 from ppocr.engine.run import Progress, TrainingRun
-from ppocr.engine.visualdl_log import VisualDLLog
+from ppocr.engine.run_summary import RunSummary
+from ppocr.engine.unfreezing import Unfreezing, everything_trainable
+from ppocr.engine.weight_average import WeightAverage, evaluated_weights
 from ppocr.errors import CheckpointError, ConfigError
 from ppocr.losses import build_loss
 from ppocr.metrics import build_metric
@@ -148,41 +154,42 @@ def build_training(config: Config, device: str) -> TrainingRun:
     check_decoding(config, loss, parts.postprocess)
     train_loader = build_loader(config, "Train", parts)
     eval_loader, metric = build_evaluation(config, parts)
-    steps_per_epoch = -(-len(train_loader) // accumulation_steps(options))
-    optimizer, schedule = build_optimizer(section(config, "Optimizer"), network, epochs=options["epoch_num"],
-                                          steps_per_epoch=steps_per_epoch)
+    accumulation = accumulation_steps(options)
     precision = Precision(options, device)
-    network, optimizer = precision.decorate(network, optimizer)
-    model = _data_parallel(network, options, world_size)
+    unfreezing = Unfreezing.from_options(options, freezing)
+    with everything_trainable(unfreezing):
+        optimizer, schedule = build_optimizer(
+            section(config, "Optimizer"), network, epochs=options["epoch_num"],
+            steps_per_epoch=-(-len(train_loader) // accumulation),
+            samples_per_step=train_loader.sampler.batch_size * world_size * accumulation)
+        network, optimizer = precision.decorate(network, optimizer)
+        average = WeightAverage.from_options(options, network)
+        # What is frozen at first has no gradient, for which the ranks must not wait.
+        model = data_parallel(network, world_size,
+                              find_unused=options["find_unused_parameters"] or unfreezing is not None)
+
+    def is_left() -> bool:
+        check_others()
+        return world_size == 1 and run.stop is not None and run.stop.interrupted
 
     def run_evaluation() -> dict[str, float]:
-        average_statistics(network, world_size)
-        stopped = None if world_size > 1 else lambda: run.stop is not None and run.stop.interrupted
-        return evaluate(network, eval_loader, parts.postprocess, metric, autocast=precision.autocast,
-                        is_stopped=stopped)
+        with averaged_statistics(network, world_size), evaluated_weights(average):
+            return evaluate(network, eval_loader, parts.postprocess, metric, autocast=precision.autocast,
+                            is_stopped=is_left)
 
     run = TrainingRun(
         config=config, network=network, model=model, charset=parts.charset, loss=loss, optimizer=optimizer,
         schedule=schedule, postprocess=parts.postprocess, metric=metric, train_loader=train_loader,
-        evaluate=run_evaluation, precision=precision, hooks=HookList(_hooks(options, rank)), progress=Progress(),
-        rank=rank, world_size=world_size,
+        evaluate=run_evaluation, precision=precision, hooks=HookList(_hooks(options, rank, unfreezing, average)),
+        progress=Progress(), rank=rank, world_size=world_size, average=average,
     )
     reports = {"bad_samples.txt": train_loader.report, "bad_eval_samples.txt": eval_loader.report}
     run.hooks.hooks.append(BadSampleLog(reports, options["save_model_dir"]))
     caching = FeatureCaching.from_options(options, network, freezing, train_loader, world_size)
     if caching is not None:
         run.hooks.hooks.insert(0, caching)
-    key, path = named_weights(options) or ("", "")
-    if key == "checkpoints":
-        resume(run, path)
-    elif key:
-        load_pretrained(network, path, parts.charset, options["min_load_share"],
-                        dictionary=options["pretrained_dict_path"], use_space=options["pretrained_use_space_char"],
-                        task=task_of(config))
-    else:
-        LOGGER.info("Training from random weights (neither Global.pretrained_model nor Global.checkpoints is set).")
-        if options["pretrained_dict_path"]:
-            LOGGER.warning("%s has no effect without Global.pretrained_model.", where(options, "pretrained_dict_path"))
+    monitor(run, eval_loader)
+    load_start(run, task_of(config))
     return run
 
 
@@ -217,17 +224,24 @@ def accumulation_steps(options: Section) -> int:
     return steps
 
 
-def _hooks(options: Section, rank: int) -> list[Hook]:
-    # Evaluation comes before checkpointing, so that a checkpoint at the end of an epoch holds its result.
-    hooks: list[Hook] = [
+def _hooks(options: Section, rank: int, unfreezing: Hook | None, average: Hook | None) -> list[Hook]:
+    # Evaluation comes before checkpointing, so that a checkpoint at the end of an epoch holds its result; it follows
+    # the average, which it uses, and checkpointing follows what counts evaluations.
+    hooks: list[Hook | None] = [
+        NumericsCheck() if options["check_numerics"] else None,
+        FiniteGuard.from_options(options),  # No other sees, or saves, what it has not looked at.
         ProgressLog(options["print_batch_step"], options["log_smooth_window"]),
         EvaluationLog(),
+        unfreezing,
+        average,
         PeriodicEvaluation.from_options(options),
-        Checkpointing(options["save_model_dir"], options["save_epoch_step"]),
+        EarlyStopping.from_options(options),
+        Checkpointing.from_options(options),
+        ProfilerWindow.from_options(options, rank),
+        BestWeights(options["save_model_dir"]),
     ]
-    if options["use_visualdl"] and rank == 0:
-        hooks.append(VisualDLLog(Path(options["save_model_dir"]), options["print_batch_step"]))
-    return hooks
+    hooks.append(RunSummary(options["save_model_dir"]))  # The last, so that it knows what the others have done.
+    return [hook for hook in hooks if hook is not None]
 
 
 def _synchronize_batch_norm(model: Any, options: Section, device: str, world_size: int) -> Any:
@@ -237,9 +251,3 @@ def _synchronize_batch_norm(model: Any, options: Section, device: str, world_siz
         LOGGER.warning("Global.use_sync_bn is true, but Paddle has synchronized batch norm on GPU only; left out.")
         return model
     return paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model) if world_size > 1 else model
-
-
-def _data_parallel(network: Any, options: Section, world_size: int) -> Any:
-    if world_size == 1:
-        return network
-    return paddle.DataParallel(network, find_unused_parameters=options["find_unused_parameters"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import paddle
 
+from ppocr.engine.ranks import connect
 from ppocr.errors import DependencyError
 
 
@@ -40,6 +43,11 @@ def _why_no_gpu() -> str:
     return "" if count else "Paddle finds no GPU (see nvidia-smi and CUDA_VISIBLE_DEVICES)"
 
 
+def on_cpu() -> bool:
+    """Tell whether this process computes on the CPU."""
+    return str(paddle.get_device()) == "cpu"
+
+
 def world() -> tuple[int, int]:
     """Return ``(rank, world_size)`` of this process as the launcher set them; ``(0, 1)`` without a launcher."""
     return paddle.distributed.get_rank(), paddle.distributed.get_world_size()
@@ -51,11 +59,17 @@ def start_distributed(device: str) -> None:
     Raises:
         DependencyError: The group cannot be formed.
     """
-    if world()[1] == 1:
+    world_size = world()[1]
+    if world_size == 1:
         return
+    if device == "cpu":
+        # A Paddle that knows GPUs would take NCCL, which needs them.
+        os.environ.setdefault("PADDLE_DISTRI_BACKEND", "gloo")
     try:
         paddle.distributed.init_parallel_env()
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         raise DependencyError(f"the processes cannot find each other: {error}",
-                              expected=f"{world()[1]} processes started by paddle.distributed.launch on {device}",
-                              cure="check the launcher's --gpus/--ips and, on GPU, NCCL") from error
+                              expected=f"{world_size} processes started by paddle.distributed.launch on {device}",
+                              cure="check the launcher's --gpus, --nnodes, --master and --rank, that the ports are "
+                              "open and, on GPU, NCCL (docs/distributed.md)") from error
+    connect()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import paddle
 
 from ppocr.engine.consistency import check_images
+from ppocr.engine.ranks import gather
 from ppocr.modeling.common.convolution import fast_rounding
 
 
@@ -23,7 +24,8 @@ def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast
              is_stopped: Callable[[], bool] | None = None) -> dict[str, float]:
     """Return the metrics of `model` over `loader`, plus ``fps``: images per second of forward and post-processing.
 
-    Every rank evaluates its own share; the sums of all ranks are merged, so the result is that of one process.
+    Every rank evaluates its own share; the sums of all ranks are merged, so the result is that of one process, and all
+    ranks have it, to decide the same by it. ``fps`` is that of all ranks together, of which the slowest counts.
 
     Args:
         model: Called as ``model(images)``; left in the mode, training or evaluation, in which it came.
@@ -49,11 +51,12 @@ def evaluate(model: Any, loader: Any, postprocess: Any, metric: Any, *, autocast
             seconds += time.perf_counter() - started
             images += count
             metric.update(results, batch)
-    if paddle.distributed.get_world_size() > 1:
-        states: list[Any] = []
-        paddle.distributed.all_gather_object(states, metric.state())
+    world_size = paddle.distributed.get_world_size()
+    if world_size > 1:
+        shares = gather((metric.state(), seconds, images), world_size)
         metric.reset()
-        metric.merge(states)
+        metric.merge([state for state, _, _ in shares])
+        seconds, images = max(share[1] for share in shares), sum(share[2] for share in shares)
     metrics: dict[str, float] = metric.compute()
     return {**metrics, "fps": images / seconds if seconds else 0.0}
 

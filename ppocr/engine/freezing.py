@@ -19,7 +19,7 @@ class Freezing:
     frozen, or whose name a pattern fits, is held in evaluation mode, with the layers inside it: its batch norms use
     and keep their statistics, its dropout is off. Heads and their parts, whose outputs in evaluation are others than
     those that a loss takes, stay in training as a whole; of them only the innermost layers are held. What is frozen
-    follows from the configuration alone; no checkpoint holds it.
+    follows from the configuration alone; no checkpoint holds it. `lift` ends the freezing.
 
     Args:
         network: The model, before its optimizer is made and before it is wrapped for data parallelism. Whoever puts
@@ -31,6 +31,7 @@ class Freezing:
         parameters: Structured names of the frozen parameters.
         layers: The held layers by name.
         lines: What is frozen, for the log.
+        is_lifted: Whether the freezing has ended.
 
     Raises:
         ConfigError: A pattern fits nothing, or everything is frozen.
@@ -54,13 +55,28 @@ class Freezing:
         self.lines = [_line(pattern, group, self._norms(pattern)) for pattern, group in frozen.items()]
         self.lines.append(_line("together", [((name,), chosen[name]) for name in chosen], self._norms(None))
                           + f"; trained: {len(trainable) - len(chosen)} of {len(trainable)} parameters")
-        for parameter in chosen.values():
-            parameter.stop_gradient = True
+        self.is_lifted = False
+        self._frozen = list(chosen.values())
+        self.set_frozen(True)
         self.hold()
         network.register_forward_pre_hook(lambda layer, inputs: self.hold())
 
+    def set_frozen(self, frozen: bool) -> None:
+        """Keep the gradients from the frozen parameters, or let them have some."""
+        for parameter in self._frozen:
+            parameter.stop_gradient = frozen
+
+    def lift(self) -> None:
+        """End the freezing: all is trained, and the held layers follow the mode of the network again."""
+        self.is_lifted = True
+        self.set_frozen(False)
+        for layer in self.layers.values():
+            layer.train()
+
     def hold(self) -> None:
         """Put the held layers into evaluation mode."""
+        if self.is_lifted:
+            return
         for name, layer in self.layers.items():
             if name.split(".")[0] != "head" or next(layer.children(), None) is None:
                 layer.training = False

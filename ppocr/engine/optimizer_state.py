@@ -34,17 +34,27 @@ def optimizer_state(model: Any, optimizer: Any) -> dict[str, npt.NDArray[Any]]:
     return state
 
 
-def load_optimizer_state(model: Any, optimizer: Any, state: dict[str, npt.NDArray[Any]]) -> None:
+def load_optimizer_state(
+    model: Any, optimizer: Any, state: dict[str, npt.NDArray[Any]]
+) -> tuple[list[str], list[str]]:
     """Continue with a state of `optimizer_state`.
+
+    Returns:
+        The parameters that are trained now and were not then, whose state begins with zeros, and those that were
+        trained then and are not now, whose state is left out.
 
     Raises:
         CheckpointError: The state belongs to another model or another optimizer.
     """
     if not state:
-        return  # Written before the first step.
+        return [], []  # Written before the first step.
     parameters = _trainable(model)
+    in_state = {_parameter_of(key) for key in state}
+    fresh = [name for name in parameters if name not in in_state]
+    frozen = [name for name, _ in model.named_parameters() if name in in_state and name not in parameters]
+    state = {key: array for key, array in state.items() if _parameter_of(key) not in set(frozen)}
     optimizer._create_accumulators(paddle.static.default_main_program().global_block(), list(parameters.values()))
-    present = set(optimizer_state(model, optimizer))
+    present = {key for key in optimizer_state(model, optimizer) if _parameter_of(key) in in_state}
     strangers = sorted(key for key in state if key not in present and not key.endswith(SEPARATOR + MASTER))
     missing = sorted(present - set(state))
     if strangers or missing:
@@ -63,6 +73,11 @@ def load_optimizer_state(model: Any, optimizer: Any, state: dict[str, npt.NDArra
         else:
             tensor = optimizer._accumulators[accumulator][own]
             tensor.set_value(np.asarray(array).reshape(tensor.shape))
+    return fresh, frozen
+
+
+def _parameter_of(key: str) -> str:
+    return key.rsplit(SEPARATOR, 1)[0]
 
 
 def _trainable(model: Any) -> dict[str, Any]:

@@ -69,6 +69,12 @@ class Precision:
         else:
             optimizer.step()
 
+    @property
+    def overflow(self) -> Any:
+        """Whether the scaler left the last step out, because gradients were not finite; may still be on the device."""
+        # Paddle has no public way to ask. Where this one is missing, overflows are not counted.
+        return getattr(self.scaler, "_found_inf", 0.0)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the loss scaler as plain values, empty without one."""
         if not self.scaler:

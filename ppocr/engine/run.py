@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ppocr.charset import Charset
 from ppocr.config import Config
+from ppocr.engine.monitoring.recorder import Recorder
 from ppocr.engine.stopping import Stop
 
 if TYPE_CHECKING:
     from ppocr.engine.hooks import HookList
     from ppocr.engine.precision import Precision
+    from ppocr.engine.weight_average import WeightAverage
 
 
 @dataclass
@@ -24,12 +27,14 @@ class Progress:
         batch: Batches of the current epoch that are done.
         step: Optimizer steps taken since the start.
         best: Metrics of the best evaluation, with ``epoch`` and ``step``; empty before the first.
+        run: Name of the training, which it keeps when it is resumed.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     best: dict[str, float] = field(default_factory=dict)
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass
@@ -68,6 +73,10 @@ class TrainingRun:
         evaluate: Runs the evaluation and returns the metrics.
         input_key: Entry of a batch that the model is called with: the images, or cached features.
         stop: Why the run ends early; None as long as it does not.
+        checkpoint: Prefix of the newest checkpoint that this run can be continued from; None before there is one.
+        average: The moving average of the weights, which evaluation and checkpoints use; None without one.
+        recorder: Takes figures, texts and pictures to ``metrics.jsonl`` and to the boards.
+        figures: Further figures for the log and ``metrics.jsonl``, by name; hooks set and change them.
     """
 
     config: Config
@@ -89,6 +98,10 @@ class TrainingRun:
     last: BatchRecord | None = None
     input_key: str = "image"
     stop: Stop | None = None
+    checkpoint: str | None = None
+    average: WeightAverage | None = None
+    recorder: Recorder = field(default_factory=Recorder)
+    figures: dict[str, float] = field(default_factory=dict)
 
     def request_stop(self, stop: Stop) -> None:
         """End the run after the current step; the first interruption counts, else the first request."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import paddle
+from ppocr.engine.device import on_cpu
+from ppocr.engine.ranks import exchange
 
 if TYPE_CHECKING:
     from ppocr.engine.run import TrainingRun
@@ -32,22 +33,21 @@ class Stop:
 def agree_on_stop(run: TrainingRun) -> bool:
     """Make the stop that some rank asks for that of all ranks; return whether there is one.
 
-    Called by all ranks at the same place; the request of the lowest rank counts.
+    Called by all ranks at the same place; an interruption counts before a training that is done, and the request of
+    the lowest rank.
     """
     if run.world_size > 1:
-        asked = paddle.to_tensor([run.stop is not None], dtype="int32")
-        paddle.distributed.all_reduce(asked, op=paddle.distributed.ReduceOp.MAX)
-        if int(asked):
-            requests: list[Any] = []
-            paddle.distributed.all_gather_object(requests, dataclasses.asdict(run.stop) if run.stop else {})
-            run.stop = Stop(**next(request for request in requests if request))
+        requests = exchange(dataclasses.asdict(run.stop) if run.stop else None, run.world_size)
+        stops = [Stop(**request) for request in requests if request]
+        run.stop = next((stop for stop in stops if stop.interrupted), stops[0] if stops else None)
     return run.stop is not None
 
 
 def is_time_to_agree(run: TrainingRun) -> bool:
     """Tell whether ranks ask each other after this optimizer step.
 
-    One process looks after each step. Several exchange a number for it, for which a GPU has to finish its work, so
-    they look when a line of the log is due.
+    One process looks after each step, and so do several on CPU. On GPUs asking would make the processes that feed
+    them march in step, so they look when a line of the log is due.
     """
-    return run.world_size == 1 or run.progress.step % max(1, run.config["Global"]["print_batch_step"]) == 0
+    every = run.config["Global"]["print_batch_step"]
+    return run.world_size == 1 or on_cpu() or run.progress.step % max(1, every) == 0

@@ -17,7 +17,7 @@ __all__ = ["build_optimizer", "build_schedule", "curves", "optimizers"]
 
 
 def build_optimizer(
-    section: Mapping[str, Any], model: Any, *, epochs: int, steps_per_epoch: int
+    section: Mapping[str, Any], model: Any, *, epochs: int, steps_per_epoch: int, samples_per_step: int | None = None
 ) -> tuple[Any, Schedule]:
     """Build the optimizer of `model` and its schedule.
 
@@ -31,6 +31,7 @@ def build_optimizer(
         model: A ``paddle.nn.Layer``.
         epochs: Length of the training.
         steps_per_epoch: Optimizer steps of one epoch, gradient accumulation taken into account.
+        samples_per_step: Samples of all ranks and accumulated batches that make one step, for `lr.scaling`.
 
     Returns:
         The Paddle optimizer and the schedule. Call ``schedule.step()`` after each optimizer step and
@@ -40,7 +41,8 @@ def build_optimizer(
         ConfigError: Unknown name or key, wrong type or value, or a model without trainable parameters.
     """
     spec = OPTIMIZERS.build(section)
-    schedule = build_schedule(spec.lr, epochs=epochs, steps_per_epoch=steps_per_epoch)
+    schedule = build_schedule(spec.lr, epochs=epochs, steps_per_epoch=steps_per_epoch,
+                              samples_per_step=samples_per_step)
     parameters = select_parameters(model, spec.patterns, spec.one_dim_param_no_weight_decay)
     factors = apply_rate_factors(model, spec.lr_factors or {}, where(section, "lr_factors"))
     optimizer = spec.create(parameters, schedule)
@@ -48,7 +50,8 @@ def build_optimizer(
     return optimizer, schedule
 
 
-def build_schedule(section: Mapping[str, Any], *, epochs: int, steps_per_epoch: int) -> Schedule:
+def build_schedule(section: Mapping[str, Any], *, epochs: int, steps_per_epoch: int,
+                   samples_per_step: int | None = None) -> Schedule:
     """Build the schedule of an ``lr`` section; a section without a name is a constant rate.
 
     Raises:
@@ -63,7 +66,7 @@ def build_schedule(section: Mapping[str, Any], *, epochs: int, steps_per_epoch: 
         named = Section({"name": "Const", **section}, path=getattr(section, "path", "Optimizer.lr"))
         named.origins = dict(getattr(section, "origins", {}))
         section = named
-    curve = SCHEDULES.build(section, clock=Clock(epochs, steps_per_epoch))
+    curve = SCHEDULES.build(section, clock=Clock(epochs, steps_per_epoch, samples_per_step))
     curve.check(where(section))
     return Schedule(curve)
 

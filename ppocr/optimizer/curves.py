@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ppocr.errors import ConfigError
 from ppocr.optimizer.schedule import Clock, Curve
@@ -185,6 +185,8 @@ class Piecewise(Curve):
         values: The rates, one more than `decay_epochs`.
     """
 
+    peak_key: ClassVar[str] = "values"
+
     decay_epochs: tuple[float, ...]
     values: tuple[float, ...]
 
@@ -263,6 +265,8 @@ class OneCycle(Curve):
         div_factor: Highest over initial rate.
         final_div_factor: Initial over final rate.
     """
+
+    peak_key: ClassVar[str] = "max_lr"
 
     max_lr: float = 0.001
     anneal_strategy: Literal["cos", "linear"] = "cos"

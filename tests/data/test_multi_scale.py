@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ppocr.data.multi_scale_dataset import MultiScaleDataSet
@@ -170,3 +171,34 @@ class TestDataset:
         dataset = MultiScaleDataSet(str(file), str(tmp_path), TRANSFORMS, transform_context=CONTEXT)
         with pytest.raises(ConfigError, match="no image size"):
             dataset[Index(0, 0)]
+
+
+class WithRatios:
+    """Samples of which only the aspect ratios are known."""
+
+    def __init__(self, samples: int) -> None:
+        self.ratios = np.random.default_rng(5).uniform(0.5, 9.0, samples)
+
+    def __len__(self) -> int:
+        return len(self.ratios)
+
+    def aspect_ratios(self, epoch: int) -> np.ndarray:
+        return self.ratios
+
+
+@pytest.mark.parametrize("with_ratios", [False, True])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_the_batches_of_two_ranks_are_those_of_one_process(with_ratios: bool, drop_last: bool) -> None:
+    data: Any = WithRatios(102) if with_ratios else range(102)
+
+    def epoch(rank: int, world_size: int) -> list[tuple[tuple[int, int], list[int]]]:
+        return batches(MultiScaleSampler(data, SCALES, first_bs=12 // world_size, drop_last=drop_last, rank=rank,
+                                         world_size=world_size), 5)
+
+    one, first, second = epoch(0, 1), epoch(0, 2), epoch(1, 2)
+    assert [size for size, _ in one] == [size for size, _ in first] == [size for size, _ in second]
+    together = [sorted(left + right) for (_, left), (_, right) in zip(first, second, strict=True)]
+    assert together == [sorted(positions) for _, positions in one]
+    assert len(one) == (8 if drop_last else 9)
+    if with_ratios:
+        assert len({width for (width, _), _ in one}) > 3

@@ -68,18 +68,18 @@ def config_for(folder: Path, *options: str) -> Config:
 
 def make_run(
     folder: Path, *options: str, hooks: list[Hook] | None = None, batches: int = 5, loader: Any = None,
-    metrics: Iterator[dict[str, float]] | None = None,
+    metrics: Iterator[dict[str, float]] | None = None, network: type[paddle.nn.Layer] = Network,
 ) -> TrainingRun:
-    """Return a run; `metrics` are what its evaluations give, one after the other."""
+    """Return a run of a `network`; `metrics` are what its evaluations give, one after the other."""
     paddle.set_device("cpu")
     paddle.seed(3)
     config = config_for(folder, *options)
-    network, loader = Network(), loader or Batches(batches)
+    model, loader = network(), loader or Batches(batches)
     steps = -(-len(loader) // config["Global"]["accumulation_steps"])
-    optimizer, schedule = build_optimizer(config["Optimizer"], network, epochs=config["Global"]["epoch_num"],
+    optimizer, schedule = build_optimizer(config["Optimizer"], model, epochs=config["Global"]["epoch_num"],
                                           steps_per_epoch=steps)
     return TrainingRun(
-        config=config, network=network, model=network, charset=Charset.default(), loss=squared_error,
+        config=config, network=model, model=model, charset=Charset.default(), loss=squared_error,
         optimizer=optimizer, schedule=schedule, postprocess=None, metric=Metric(), train_loader=loader,
         evaluate=lambda: dict(next(metrics)) if metrics else {"acc": 0.5}, precision=Precision(config["Global"], "cpu"),
         hooks=HookList(hooks or []), progress=Progress(),

@@ -206,8 +206,7 @@ class TestRefusals:
 
     def test_several_processes(self, folder: Path) -> None:
         run = build(folder, "refused", "Global.cache_features=true", "Global.freeze=backbone")
-        hook = run.hooks.hooks[0]
-        assert isinstance(hook, FeatureCaching)
+        hook = next(hook for hook in run.hooks.hooks if isinstance(hook, FeatureCaching))
         with pytest.raises(ConfigError, match="2 processes train"):
             FeatureCaching.from_options(run.config["Global"], run.network, hook.freezing, run.train_loader, 2)
 

@@ -14,9 +14,10 @@ from ppocr.config import load_config
 from ppocr.engine.builder import build_training
 from ppocr.engine.evaluator import evaluation_mode
 from ppocr.engine.freezing import Freezing, freeze
+from ppocr.engine.optimizer_state import optimizer_state
 from ppocr.engine.run import TrainingRun
 from ppocr.engine.seeding import seed_everything
-from ppocr.errors import CheckpointError, ConfigError
+from ppocr.errors import ConfigError
 from tests.small_run import write_small_run
 from tools.program import train
 
@@ -160,11 +161,21 @@ class TestTraining:
     def test_another_freezing_is_told_when_a_run_is_resumed(
         self, folder: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        train(build(folder, "first", *FREEZE, "Global.epoch_num=1"))
+        first = build(folder, "first", *FREEZE, "Global.epoch_num=1")
+        train(first)
+        moments = optimizer_state(first.network, first.optimizer)
         again = [*FREEZE[1:], "Global.epoch_num=2", f"Global.checkpoints={folder / 'first' / 'latest'}"]
-        with pytest.raises(CheckpointError, match="optimizer state does not fit"):
-            build(folder, "first", "Global.freeze=neck.*", *again)
-        assert "trained with backbone.*, head.fc.bias frozen, this run freezes neck.*" in caplog.text
+        run = build(folder, "first", "Global.freeze=neck.*", *again)
+        assert "Global.freeze: ['backbone.*', 'head.fc.bias'] -> neck.*" in caplog.text
+        trained, left = caplog.text.split("optimizer state begins with zeros: ")[1].split("is left out: ")
+        assert "head.fc.bias" in trained
+        assert left.startswith("neck.")
+        now = optimizer_state(run.network, run.optimizer)
+        assert not any(name.startswith("neck.") for name in now)
+        assert not np.any(now["head.fc.bias|moment1"])
+        assert np.any(moments["head.fc.weight|moment1"])
+        np.testing.assert_array_equal(now["head.fc.weight|moment1"], moments["head.fc.weight|moment1"])
+        np.testing.assert_array_equal(now["head.fc.weight|beta1_pow_acc"], moments["head.fc.weight|beta1_pow_acc"])
 
     def test_factors_and_freezing_together(self, folder: Path) -> None:
         with pytest.raises(ConfigError, match="none of which is trained"):

@@ -25,8 +25,8 @@ from ppocr.engine.console import EvaluationLog, ProgressLog, clock, format_metri
 from ppocr.engine.evaluation_hook import PeriodicEvaluation
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
-from ppocr.errors import CharsetError, CheckpointError, ConfigError, TrainingError
-from tests.engine.stubs import Batches, config_for, make_run
+from ppocr.errors import CharsetError, CheckpointError, ConfigError
+from tests.engine.stubs import config_for, make_run
 from tools.program import train
 
 
@@ -72,7 +72,7 @@ def test_best_and_latest_and_numbered_checkpoints(tmp_path: Path) -> None:
                    hooks=[PeriodicEvaluation(), Checkpointing(folder, every=3)])
     train(run)
     assert {path.name for path in folder.iterdir()} == {
-        f"{stem}{suffix}" for stem in ("best_accuracy", "latest", "iter_epoch_3")
+        f"{stem}{suffix}" for stem in ("best_accuracy", "latest", "previous", "iter_epoch_3")
         for suffix in (".pdparams", ".pdopt", ".state")}
     best = load_checkpoint_meta(folder / "best_accuracy")
     assert best is not None
@@ -113,31 +113,6 @@ def test_evaluation_lines() -> None:
     assert format_metrics({"acc": 0.88, "norm_edit_dis": 0.92, "samples": 2077}) == \
         "Eval: acc:0.8800, norm_edit_dis:0.9200, samples:2077"
     assert clock(3671.9) == "1:01:11"
-
-
-def test_a_loss_that_is_not_finite_stops_with_the_samples(tmp_path: Path) -> None:
-    (tmp_path / "output").mkdir()
-    loader = Batches(5)
-    loader.set_epoch(0)
-    bad = loader.order[1]
-    loader.data[bad][0][:] = float("nan")
-    # Neither a long interval nor a short window hides the batch in which it happened.
-    with pytest.raises(TrainingError, match=rf"not finite at epoch 1, batch 2 .* of that batch: sample {bad}, "):
-        train(make_run(tmp_path, hooks=[ProgressLog(every=4, window=1)], loader=loader))
-
-
-def test_no_checkpoint_is_made_of_weights_after_a_loss_that_is_not_finite(tmp_path: Path) -> None:
-    folder = tmp_path / "output"
-    folder.mkdir()
-    loader = Batches(6)
-    loader.set_epoch(0)
-    loader.data[loader.order[2]][0][:] = float("nan")
-    hooks: list[Hook] = [ProgressLog(every=100, window=20), PeriodicEvaluation(steps=2), Checkpointing(folder, 0)]
-    with pytest.raises(TrainingError, match="batch 3"):
-        train(make_run(tmp_path, hooks=hooks, loader=loader))
-    kept = load_checkpoint_meta(folder / "latest")
-    assert kept is not None
-    assert kept["progress"]["step"] == 2
 
 
 def test_the_log_of_evaluation_names_the_best(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -287,4 +262,4 @@ def test_a_resume_with_other_steps_warns(
     train(first)
     save_checkpoint(first, tmp_path / "a")
     resume(make_run(tmp_path, "Global.epoch_num=3", batches=batches), tmp_path / "a")
-    assert ("stands at step 10; this run would stand at 6" in caplog.text) == warns
+    assert ("stands at step 10 of its schedule; this run stands at 6" in caplog.text) == warns

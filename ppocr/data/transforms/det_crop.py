@@ -41,7 +41,8 @@ def check_crop_arguments(name: str, size: Sequence[int], max_tries: int, min_cro
 class EastRandomCropData:
     """Cut out a random window whose edges go through no text, and bring it to a fixed size (Zhou et al., EAST, 2017).
 
-    Required keys: image (uint8 ``[H, W, 3]``), polys, texts, ignore_tags, rng. Modified keys: image (uint8
+    Required keys: image (uint8 ``[H, W, 3]``), polys, texts, ignore_tags, rng; size (width and height that the
+    sampler chose for the batch), where it is there, counts instead of the argument. Modified keys: image (uint8
     ``[size[1], size[0], 3]``), polys, texts, ignore_tags (regions wholly outside the window are gone).
 
     The cared-for regions are projected onto both axes. The edges of the window are drawn from the gaps between the
@@ -60,6 +61,7 @@ class EastRandomCropData:
     """
 
     takes_deferred = True
+    takes_size = True
 
     def __init__(
         self,
@@ -84,8 +86,9 @@ class EastRandomCropData:
         boxes = bounds(sample["polys"]).astype(np.float64)
         cared_for = boxes[~np.array(sample["ignore_tags"], bool)]
         window = self._choose(cared_for, (width, height), sample["rng"])
-        new_width, new_height = self._fit(window)
-        canvas = np.zeros((self.size[1], self.size[0], 3), np.uint8)
+        target: Size = sample.get("size", self.size)
+        new_width, new_height = self._fit(window, target)
+        canvas = np.zeros((target[1], target[0], 3), np.uint8)
         matrix = crop_to_size(image, window.tolist(), canvas[:new_height, :new_width])
         sample["image"] = canvas
         inside = np.flatnonzero(_overlap(window[None], boxes)[0])
@@ -106,13 +109,13 @@ class EastRandomCropData:
         found = np.flatnonzero(good)
         return windows[found[0]] if len(found) else np.array([0, 0, *size])
 
-    def _fit(self, window: npt.NDArray[np.int64]) -> Size:
-        """Return the width and height that the window is scaled to."""
+    def _fit(self, window: npt.NDArray[np.int64], target: Size) -> Size:
+        """Return the width and height that the window is scaled to, for a result of size `target`."""
         if not self.keep_ratio:
-            return self.size
+            return target
         width, height = int(window[2] - window[0]), int(window[3] - window[1])
-        ratio = min(self.size[0] / width, self.size[1] / height)
-        return _scaled(width, ratio, self.size[0]), _scaled(height, ratio, self.size[1])
+        ratio = min(target[0] / width, target[1] / height)
+        return _scaled(width, ratio, target[0]), _scaled(height, ratio, target[1])
 
 
 def _spans(
