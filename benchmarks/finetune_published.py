@@ -120,7 +120,7 @@ def launcher(processes: int, output: Path) -> list[str]:
     """Return what starts several processes; nothing for one."""
     if processes == 1:
         return []
-    return ["-m", "paddle.distributed.launch", "--nproc_per_node", str(processes), "--backend", "gloo",
+    return ["-m", "paddle.distributed.launch", "--nproc_per_node", str(processes),
             "--log_dir", str(output / "launcher")]
 
 

@@ -3,6 +3,8 @@
 ``python benchmarks/kill_and_resume.py --runs 30``: each run is a small recognizer in a folder of its own, killed one to
 three times, started again every time with ``Global.checkpoints=latest``, until it is done. Its final parameters must be
 those of a run that was never killed, bit by bit; no kill may lose more steps than lie between two checkpoints.
+
+``--config FILE -o KEY=VALUE ...`` does the same with a training of one's own, such as a detector on real photos.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from ppocr.weights import read_weights
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = """
 Global: {{use_gpu: false, epoch_num: {epochs}, print_batch_step: 1, save_epoch_step: 2, keep_checkpoints: 1,
-         save_batch_step: {interval}, save_model_dir: {folder}/output}}
+         save_model_dir: {folder}/output}}
 Architecture:
   model_type: rec
   algorithm: CRNN
@@ -104,26 +106,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--words", type=int, default=96, help="words in the training set (96), 8 to a step")
     parser.add_argument("--most_kills", type=int, default=3, help="most kills of one training (3)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments (0)")
+    parser.add_argument("-c", "--config", type=Path, help="a training of at least 20 steps; default: a small one of "
+                        "its own, for which --epochs and --words count")
+    parser.add_argument("-o", "--opt", nargs="+", default=[], metavar="KEY=VALUE", help="options of that training")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="kill_and_resume_") as name:
         folder = Path(name)
-        write_dataset(folder / "words", options.words, SynthSettings(seed=3, height=32, min_length=2, max_length=5),
-                      test_count=8)
-        config = folder / "config.yml"
-        config.write_text(CONFIG.format(folder=folder, epochs=options.epochs, interval=options.interval),
-                          encoding="utf-8")
-        figures = measure(config, options)
+        config = options.config.resolve() if options.config else small_training(folder, options)
+        command = [str(ROOT / "tools" / "train.py"), "-c", str(config), "-o", *options.opt,
+                   "Global.print_batch_step=1", f"Global.save_batch_step={options.interval}",
+                   "Global.checkpoints=latest"]
+        figures = measure(command, folder, options)
     report(figures, options.interval, as_json=options.json)
     lost = max(figures.lost_steps, default=0)
     return int(figures.corrupt > 0 or figures.equal != figures.runs or lost > options.interval)
 
 
-def measure(config: Path, options: argparse.Namespace) -> Figures:
-    """Train once without a kill, then all others with kills, and compare."""
+def small_training(folder: Path, options: argparse.Namespace) -> Path:
+    """Write words and the configuration of a training on them, and return its path."""
+    write_dataset(folder / "words", options.words, SynthSettings(seed=3, height=32, min_length=2, max_length=5),
+                  test_count=8)
+    config = folder / "config.yml"
+    config.write_text(CONFIG.format(folder=folder, epochs=options.epochs), encoding="utf-8")
+    return config
+
+
+def measure(command: Sequence[str], work: Path, options: argparse.Namespace) -> Figures:
+    """Train once without a kill, then all others with kills, in folders below `work`, and compare."""
     started = time.perf_counter()
-    whole = config.parent / "whole"
-    process = start(config, whole)
+    whole = work / "whole"
+    process = start(command, whole)
     if process.wait(LONGEST_SECONDS):
         raise SystemExit(f"the training that is not killed failed:\n{log_of(whole)[-2000:]}")
     expected = read_weights(whole / "latest.pdparams")
@@ -132,22 +145,34 @@ def measure(config: Path, options: argparse.Namespace) -> Figures:
     tell = sys.stderr.write
     tell(f"a training that is not killed takes {time.perf_counter() - started:.0f} s\n")
     for number in range(options.runs):
-        folder = config.parent / f"run_{number}"
-        kill_until_done(config, folder, rng, figures, kills=1 + number % options.most_kills)
+        folder = work / f"run_{number}"
+        kill_until_done(command, folder, rng, figures, kills=1 + number % options.most_kills)
         found = read_weights(folder / "latest.pdparams")
         figures.runs += 1
         figures.equal += found.keys() == expected.keys() and all(np.array_equal(found[key], expected[key])
                                                                  for key in expected)
         tell(f"run {number + 1}: {figures.kills} kills so far, {figures.kills_in_write} in a save, {figures.equal} of "
-             f"{figures.runs} equal, {figures.corrupt} corrupt, lost {figures.lost_steps}\n")
+             f"{figures.runs} equal, {figures.corrupt} corrupt, lost {figures.lost_steps}{evaluation(folder, whole)}\n")
         shutil.rmtree(folder)
     return figures
 
 
-def kill_until_done(config: Path, folder: Path, rng: random.Random, figures: Figures, *, kills: int) -> None:
+def evaluation(folder: Path, whole: Path) -> str:
+    """Return the figures of the last evaluation of a killed training and of the whole one, as text."""
+    last = [[json.loads(line) for line in (one / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+            for one in (folder, whole)]
+    found = [[record for record in records if record["kind"] == "eval"] for records in last]
+    if not all(found):
+        return ""
+    plain = [{key: value for key, value in records[-1].items() if key not in ("time", "fps", "kind")}
+             for records in found]
+    return f"; last evaluation {plain[0]}, " + ("as of the whole one" if plain[0] == plain[1] else f"not {plain[1]}")
+
+
+def kill_until_done(command: Sequence[str], folder: Path, rng: random.Random, figures: Figures, *, kills: int) -> None:
     """Start a training again and again, kill it so many times, and let it end."""
     for number in range(kills):
-        process = start(config, folder)
+        process = start(command, folder)
         in_save = (number + figures.runs) % 2 == 0
         at = rng.randint(1, 16)
         moment = saving(folder, rng) if in_save else after_steps(folder, at, rng.uniform(0.0, 0.2))
@@ -159,16 +184,15 @@ def kill_until_done(config: Path, folder: Path, rng: random.Random, figures: Fig
         process.wait()
         wait_for_workers(process.pid)
         look_at_wreck(folder, figures)
-    process = start(config, folder)
+    process = start(command, folder)
     if process.wait(LONGEST_SECONDS):
         raise SystemExit(f"a resumed training failed:\n{log_of(folder)[-2000:]}")
 
 
-def start(config: Path, folder: Path) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
     """Start a training that goes on with the newest checkpoint in its folder."""
-    command = [sys.executable, str(ROOT / "tools" / "train.py"), "-c", str(config), "-o",
-               f"Global.save_model_dir={folder}", "Global.checkpoints=latest"]
-    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL,
+    return subprocess.Popen([sys.executable, *command, f"Global.save_model_dir={folder}"],
+                            env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, start_new_session=True)
 
 

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppocr import __version__
-from ppocr.engine.checkpoint_files import LATEST, PREVIOUS, SCHEMA, candidates, load_checkpoint_meta, state_path
-from ppocr.engine.early_stopping import BEST
+from ppocr.engine.checkpoint_files import BEST, LATEST, PREVIOUS, SCHEMA, candidates, load_checkpoint_meta, state_path
 from ppocr.errors import CharsetError, CheckpointError
 from ppocr.fileio import atomic_write, sha256
 from ppocr.pretrained import exported_folder, read_pretrained

@@ -24,8 +24,8 @@ LOGGER = logging.getLogger("ppocr")
 
 SCHEMA = 1
 SUFFIXES = (".pdparams", ".pdopt", ".state")
-LATEST, PREVIOUS = "latest", "previous"
-"""Names of the checkpoint where a run stands, and of the one that stood there before."""
+LATEST, PREVIOUS, BEST = "latest", "previous", "best_accuracy"
+"""Names of the checkpoint where a run stands, of the one that stood there before, and of the best evaluation."""
 
 WITHOUT_TRAINING = {"imported_from": "an imported model", "averaged_from": "an average of checkpoints"}
 """Keys of a state that belongs to weights alone, and what these are."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ppocr.engine.checkpoint import save_checkpoint
-from ppocr.engine.checkpoint_files import LATEST, PREVIOUS, Candidate, candidates, checkpoint_files, keep_as
+from ppocr.engine.checkpoint_files import BEST, LATEST, PREVIOUS, Candidate, candidates, checkpoint_files, keep_as
 from ppocr.engine.checkpoint_files import remove_checkpoint as remove
 from ppocr.engine.feature_store import mebibytes
 from ppocr.engine.hooks import Hook
@@ -23,7 +23,6 @@ from ppocr.sections import Section, where
 
 LOGGER = logging.getLogger("ppocr")
 
-BEST = "best_accuracy"
 BEST_STEP, ITER_EPOCH = "best_step_", "iter_epoch_"
 """What the names of numbered checkpoints begin with."""
 

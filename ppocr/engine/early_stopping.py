@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ppocr.engine.checkpoint import load_checkpoint_meta
+from ppocr.engine.checkpoint_files import BEST, load_checkpoint_meta
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
 from ppocr.engine.stopping import Stop
@@ -19,9 +19,6 @@ LOGGER = logging.getLogger("ppocr")
 
 REASON = "early stopping"
 """What the reason of such a stop begins with."""
-
-BEST = "best_accuracy"
-"""The checkpoint of the best evaluation."""
 
 
 class EarlyStopping(Hook):
