@@ -81,9 +81,8 @@ def fit(folder: Path, options: list[str]) -> None:
 
 
 def read_real(model: str, pictures: Path, output: Path) -> list[str]:
-    """Return the texts of real words, long ones unsqueezed as the published model takes them."""
-    run("tools/infer/predict_rec.py", "--rec_model_dir", model, "--image_dir", str(pictures), "--output", str(output),
-        "--dynamic_width", "True")
+    """Return the texts of real words."""
+    run("tools/infer/predict_rec.py", "--rec_model_dir", model, "--image_dir", str(pictures), "--output", str(output))
     return [str(json.loads(line)["text"]) for line in output.read_text("utf-8").splitlines()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from ppocr.data.dataset import SampleDataset
 from ppocr.data.randomness import REFILL, SAMPLE, generator
 from ppocr.data.sample import PRIVATE_KEYS, Failure, Index, Remark, Sample, SampleInfo
 from ppocr.errors import DatasetError, PPOCRError, SampleError
+
+IMAGE = "image"
 
 _REFILL_TRIES = 20
 
@@ -79,7 +81,7 @@ class BatchMaker:
         dataset: The samples.
         check: A last check of each sample.
         refill: Give a batch without a usable sample one sample of others (training: the ranks exchange gradients in
-            every step, so that none may be left out).
+            every step, so that none may be left out). Without, in evaluation, images of a batch may differ in size.
     """
 
     def __init__(self, dataset: SampleDataset, check: Check | None = None, *, refill: bool = False) -> None:
@@ -125,7 +127,7 @@ class BatchMaker:
             notes.info.append(sample["info"])
             notes.counts.update(sample.get("counts", {}))
             notes.remarks += [Remark(sample["info"], text) for text in sample.get("remarks", ())]
-        batch = collate(samples)
+        batch = collate(samples, ragged=() if self.refill else (IMAGE,))
         notes.lists = {key: value for key, value in batch.items() if isinstance(value, list)}
         return {**{key: value for key, value in batch.items() if key not in notes.lists}, "notes": notes}
 
@@ -159,11 +161,15 @@ def _no_note(index: Index | None) -> None:
     """Nobody wants to know."""
 
 
-def collate(samples: Sequence[Sample]) -> dict[str, npt.NDArray[Any] | list[list[Any]]]:
+def collate(samples: Sequence[Sample], *, ragged: Collection[str] = ()) -> dict[str, npt.NDArray[Any] | list[Any]]:
     """Stack the entries of samples along a new first axis; of entries that are lists, return the list of them.
 
     Integers become int64, floating-point numbers float32; truth values and arrays of other types stay, and so does what
     is in lists, which may differ in length. No samples give an empty batch.
+
+    Args:
+        samples: The samples.
+        ragged: Entries whose arrays may differ in shape; the batch then holds the list of them.
 
     Raises:
         DatasetError: An entry is neither number, array nor list, or shapes or keys differ.
@@ -171,10 +177,10 @@ def collate(samples: Sequence[Sample]) -> dict[str, npt.NDArray[Any] | list[list
     if not samples:
         return {}
     keys = [key for key in samples[0] if key not in PRIVATE_KEYS]
-    return {key: _collate_key(key, samples) for key in keys}
+    return {key: _collate_key(key, samples, may_differ=key in ragged) for key in keys}
 
 
-def _collate_key(key: str, samples: Sequence[Mapping[str, Any]]) -> npt.NDArray[Any] | list[list[Any]]:
+def _collate_key(key: str, samples: Sequence[Mapping[str, Any]], *, may_differ: bool) -> npt.NDArray[Any] | list[Any]:
     missing = next((sample for sample in samples if key not in sample), None)
     if missing is not None:
         raise DatasetError(f"{missing.get('info', 'a sample')}: the sample has no {key!r}, others of its batch have",
@@ -191,6 +197,8 @@ def _collate_key(key: str, samples: Sequence[Mapping[str, Any]]) -> npt.NDArray[
                            "label encoder)")
     shapes = [np.shape(value) for value in values]
     odd = next((position for position, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if odd is not None and may_differ:
+        return values
     if odd is not None:
         raise DatasetError(f"{samples[odd].get('info', 'a sample')}: {key!r} has the shape {list(shapes[odd])}, the "
                            f"first of the batch has {list(shapes[0])}", expected="one shape per batch",

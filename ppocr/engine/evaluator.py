@@ -66,7 +66,12 @@ def predict_batch(model: Any, batch: dict[str, Any], postprocess: Any, autocast:
 
     A post-process that reads more of the batch than the model's outputs names the entries in ``needs``; what the batch
     lacks of them is left to its own error, which says how to add it.
+
+    Images that differ in size come as a list of arrays. Those of one size go through the model together, so that none
+    is padded for the sake of its neighbours.
     """
+    if isinstance(batch["image"], list):
+        return _predict_by_size(model, batch, postprocess, autocast)
     check_images(batch["image"], model)
     if autocast is None:
         outputs = model(batch["image"])
@@ -75,6 +80,21 @@ def predict_batch(model: Any, batch: dict[str, Any], postprocess: Any, autocast:
             outputs = model(batch["image"])
     needed = {key: batch[key] for key in getattr(postprocess, "needs", ()) if key in batch}
     return list(postprocess(to_numpy({**outputs, **needed})))
+
+
+def _predict_by_size(model: Any, batch: dict[str, Any], postprocess: Any, autocast: Any) -> list[Any]:
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(batch["image"]):
+        groups.setdefault(image.shape, []).append(place)
+    needed = [key for key in getattr(postprocess, "needs", ()) if key in batch]
+    results: list[Any] = [None] * len(batch["image"])
+    for places in groups.values():
+        part = {key: paddle.to_tensor(np.stack([np.asarray(batch[key][place]) for place in places])) for key in needed}
+        images = np.stack([batch["image"][place] for place in places])
+        part["image"] = paddle.to_tensor(images.astype(np.float32) if images.dtype == np.float64 else images)
+        for place, result in zip(places, predict_batch(model, part, postprocess, autocast), strict=True):
+            results[place] = result
+    return results
 
 
 def to_numpy(outputs: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:

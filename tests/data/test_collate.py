@@ -70,6 +70,14 @@ class TestCollate:
         with pytest.raises(DatasetError, match=match):
             collate([{"image": value} for value in values])
 
+    def test_images_of_an_evaluation_may_differ_in_size(self) -> None:
+        values = [np.zeros((3, 8, 16)), np.zeros((3, 8, 20))]
+        batch = collate([{"image": value, "length": 1} for value in values], ragged=("image",))
+        assert batch["image"] == values
+        assert isinstance(batch["length"], np.ndarray)
+        alike = collate([{"image": values[0]}] * 2, ragged=("image",))["image"]
+        assert isinstance(alike, np.ndarray)
+
     def test_missing_key(self) -> None:
         with pytest.raises(DatasetError, match="the sample has no 'b'"):
             collate([{"a": 1, "b": 1}, {"a": 1}])

@@ -34,6 +34,24 @@ class TestWhatAPostProcessNeedsOfTheBatch:
         assert "KeepKeys" in caught.value.cure
 
 
+def test_images_of_several_sizes_go_through_the_model_by_size() -> None:
+    sizes: list[list[int]] = []
+
+    def width_of(images: Any) -> dict[str, Any]:
+        sizes.append(list(images.shape))
+        return {"width": images.mean(axis=[1, 2, 3]) * images.shape[3]}
+
+    def read(outputs: dict[str, Any]) -> list[str]:
+        return [f"{width:.0f} of {float(scale):g}" for width, scale in
+                zip(outputs["width"], outputs["scale"], strict=True)]
+
+    read.needs = ("scale",)  # type: ignore[attr-defined]
+    images = [np.full((3, 8, width), value, np.float32) for width, value in ((16, 1), (20, 1), (16, 2), (24, 1))]
+    batch = {"image": images, "scale": paddle.to_tensor([0.5, 1.0, 2.0, 4.0])}
+    assert predict_batch(width_of, batch, read) == ["16 of 0.5", "20 of 1", "32 of 2", "24 of 4"]
+    assert sizes == [[2, 3, 8, 16], [1, 3, 8, 20], [1, 3, 8, 24]]
+
+
 @pytest.mark.parametrize(("images", "cure"), [
     (paddle.zeros([2, 8, 8, 3]), "add ToCHWImage"),
     (paddle.zeros([2, 3, 8, 8], dtype="uint8"), "add NormalizeImage"),

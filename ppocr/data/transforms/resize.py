@@ -86,7 +86,8 @@ class RecResizeImg:
     Args:
         image_shape: Channels (1 or 3), height and width.
         padding: Keep the aspect ratio and fill on the right; otherwise stretch.
-        infer_mode: Widen the result for long lines. Batches of more than one are then impossible.
+        infer_mode: Widen the result for long lines. Training batches of more than one are then impossible;
+            evaluation takes lines of one width together.
         eval_mode: The same.
 
     Raises:
