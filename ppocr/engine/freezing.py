@@ -6,10 +6,15 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from paddle import nn
+
 from ppocr.errors import ConfigError
 from ppocr.name_patterns import close_patterns, covers, parameters_with_names
 
 LOGGER = logging.getLogger("ppocr")
+
+RECURRENT = (nn.LSTM, nn.GRU, nn.SimpleRNN)
+"""Layers through which Paddle passes no gradient unless their own weights have one."""
 
 
 class Freezing:
@@ -96,14 +101,30 @@ def freeze(network: Any, patterns: str | Sequence[str] | None, place: str) -> Fr
     """Freeze what the patterns fit, log it, and return it; None without patterns.
 
     Raises:
-        ConfigError: See `Freezing`.
+        ConfigError: See `Freezing`; or a recurrent layer is frozen behind something that is trained.
     """
     if not patterns:
         return None
     freezing = Freezing(network, [patterns] if isinstance(patterns, str) else list(patterns), place)
+    _check_recurrent(network, place)
     for line in freezing.lines:
         LOGGER.info("Global.freeze: %s", line)
     return freezing
+
+
+def _check_recurrent(network: Any, place: str) -> None:
+    """Refuse frozen recurrent layers of a neck or head where something before that part is trained."""
+    trained = ""
+    for part, module in network.named_children():
+        layers = [layer for layer in module.sublayers(include_self=True) if isinstance(layer, RECURRENT)]
+        if trained and any(parameter.stop_gradient for layer in layers for parameter in layer.parameters()):
+            raise ConfigError(f"{place}: {part} has a frozen recurrent layer, and {trained} before it is trained: "
+                              "Paddle passes no gradient through recurrent layers that are frozen",
+                              expected="all that lies before a frozen recurrent layer to be frozen as well",
+                              cure=f"freeze {trained} too, or train {part}, with a small factor in "
+                              "Optimizer.lr_factors")
+        if not all(parameter.stop_gradient for parameter in module.parameters()):
+            trained = part
 
 
 def _held_layers(network: Any, patterns: Sequence[str], trainable: list[tuple[tuple[str, ...], Any]],

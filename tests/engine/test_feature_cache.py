@@ -187,7 +187,7 @@ class TestTraining:
 class TestRefusals:
     @pytest.mark.parametrize(("options", "message"), [
         ([], "the backbone is not frozen"),
-        (["Global.freeze=neck.*"], "the backbone is not frozen"),
+        (["Global.freeze=head.*"], "the backbone is not frozen"),
         (["Global.freeze=[backbone.*.weight]"], "the backbone is not frozen"),
         (["Global.freeze=backbone", "Global.cache_augmentations=0"], "cache_augmentations .* is 0"),
         (["Global.freeze=backbone", "Train.dataset.name=MultiScaleDataSet",

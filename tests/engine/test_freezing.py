@@ -94,9 +94,9 @@ class TestPatterns:
         assert freeze(Network(), None, "") is None
         assert freeze(Network(), [], "") is None
         with caplog.at_level(logging.INFO, logger="ppocr"):
-            freezing = freeze(Network(), "neck", "")
+            freezing = freeze(Network(), "backbone", "")
         assert freezing is not None
-        assert "Global.freeze: neck: 4 parameters (108 values), batch norms with their statistics: 0" in caplog.text
+        assert "Global.freeze: backbone: 8 parameters (56 values), batch norms with their statistics: 2" in caplog.text
 
 
 class TestModes:
@@ -165,8 +165,8 @@ class TestTraining:
         train(first)
         moments = optimizer_state(first.network, first.optimizer)
         again = [*FREEZE[1:], "Global.epoch_num=2", f"Global.checkpoints={folder / 'first' / 'latest'}"]
-        run = build(folder, "first", "Global.freeze=neck.*", *again)
-        assert "Global.freeze: ['backbone.*', 'head.fc.bias'] -> neck.*" in caplog.text
+        run = build(folder, "first", "Global.freeze=[backbone.*, neck.*]", *again)
+        assert "Global.freeze: ['backbone.*', 'head.fc.bias'] -> ['backbone.*', 'neck.*']" in caplog.text
         trained, left = caplog.text.split("optimizer state begins with zeros: ")[1].split("is left out: ")
         assert "head.fc.bias" in trained
         assert left.startswith("neck.")
@@ -182,6 +182,13 @@ class TestTraining:
             build(folder, "factors", "Global.freeze=backbone", 'Optimizer.lr_factors={"backbone.*": 0.1}')
         run = build(folder, "factors", "Global.freeze=backbone", 'Optimizer.lr_factors={"neck.*": 0.1}')
         assert "learning-rate factor 0.1 for 'neck.*'" in run.optimizer.optimizer_report
+
+
+def test_a_frozen_recurrent_layer_behind_a_trained_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match="neck has a frozen recurrent layer, and backbone before it is") as caught:
+        freeze(Network(), ["neck.*"], "Global.freeze")
+    assert "freeze backbone too" in caught.value.cure
+    assert freeze(Network(), ["backbone.*", "neck.*"], "Global.freeze") is not None
 
 
 def test_a_frozen_head_still_gives_what_its_loss_takes() -> None:
