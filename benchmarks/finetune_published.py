@@ -5,7 +5,7 @@ words, lines of English prose are rendered: some are mixed into the training so 
 not forgotten, others are read before and after to see whether it was. The result is the average of the fine-tuned and
 the published weights. Prints accuracies, gains and minutes.
 
-Two processes train, with one thread each: on two cores they read half as many words again as one process with two.
+Two processes train, with one thread each: on two cores they read nearly twice as many words as one process.
 """
 
 from __future__ import annotations

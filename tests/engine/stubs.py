@@ -11,6 +11,7 @@ import paddle
 
 from ppocr.charset import Charset
 from ppocr.config import Config, load_config
+from ppocr.engine.checkpoint import save_checkpoint
 from ppocr.engine.hooks import Hook, HookList
 from ppocr.engine.precision import Precision
 from ppocr.engine.run import Progress, TrainingRun
@@ -88,3 +89,16 @@ def make_run(
 
 def weights(run: TrainingRun) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in run.network.state_dict().items()}
+
+
+class SaveAndInterrupt(Hook):
+    """Saves a checkpoint after a number of batches and interrupts the run, as a kill in the middle of it would."""
+
+    def __init__(self, batches: int, prefix: Path) -> None:
+        self.left, self.prefix = batches, prefix
+
+    def after_step(self, run: TrainingRun) -> None:
+        self.left -= 1
+        if self.left == 0:
+            save_checkpoint(run, self.prefix)
+            raise KeyboardInterrupt

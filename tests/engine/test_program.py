@@ -9,11 +9,11 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr.engine.checkpoint import resume, save_checkpoint
+from ppocr.engine.checkpoint import resume
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
 from ppocr.errors import ConfigError
-from tests.engine.stubs import Batches, make_run, weights
+from tests.engine.stubs import Batches, SaveAndInterrupt, make_run, weights
 from tools.program import accumulation_group, prepare, train, train_epoch, train_step
 
 
@@ -76,25 +76,12 @@ def test_a_batch_without_usable_samples_changes_nothing(tmp_path: Path) -> None:
     assert weights(run) != before
 
 
-class StopAfter(Hook):
-    """Saves and interrupts after a number of batches, as a kill in the middle of an epoch would."""
-
-    def __init__(self, batches: int, prefix: Path) -> None:
-        self.left, self.prefix = batches, prefix
-
-    def after_step(self, run: TrainingRun) -> None:
-        self.left -= 1
-        if self.left == 0:
-            save_checkpoint(run, self.prefix)
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("optimizer", ["Adam", "AdamW", "Momentum", "RMSProp", "Adadelta", "Lamb"])
 def test_resumed_in_the_middle_of_an_epoch_equals_uninterrupted(tmp_path: Path, optimizer: str) -> None:
     options = ["Global.epoch_num=4", f"Optimizer.name={optimizer}"]
     whole = make_run(tmp_path, *options)
     train(whole)
-    first = make_run(tmp_path, *options, hooks=[StopAfter(7, tmp_path / "half")])
+    first = make_run(tmp_path, *options, hooks=[SaveAndInterrupt(7, tmp_path / "half")])
     with pytest.raises(KeyboardInterrupt):
         train(first)
     paddle.seed(99)

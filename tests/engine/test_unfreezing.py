@@ -10,14 +10,13 @@ import pytest
 
 from ppocr.config import load_config
 from ppocr.engine.builder import build_training
-from ppocr.engine.checkpoint import save_checkpoint
 from ppocr.engine.freezing import Freezing
 from ppocr.engine.hooks import Hook
 from ppocr.engine.run import TrainingRun
 from ppocr.engine.seeding import seed_everything
 from ppocr.engine.unfreezing import Unfreezing, everything_trainable
 from ppocr.errors import ConfigError
-from tests.engine.stubs import config_for
+from tests.engine.stubs import SaveAndInterrupt, config_for
 from tests.small_run import write_small_run
 from tools.program import train
 
@@ -59,19 +58,6 @@ class StateOfEpochs(Hook):
         self.states.append(state(run))
 
 
-class Interrupt(Hook):
-    """Saves a checkpoint after a number of batches and ends the run."""
-
-    def __init__(self, batches: int, prefix: Path) -> None:
-        self.left, self.prefix = batches, prefix
-
-    def after_step(self, run: TrainingRun) -> None:
-        self.left -= 1
-        if self.left == 0:
-            save_checkpoint(run, self.prefix)
-            raise KeyboardInterrupt
-
-
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> list[dict[str, bytes]]:
     """The weights at the start and after each epoch of a training, with the average at the end as the last entry."""
@@ -100,7 +86,7 @@ def test_resumed_before_at_and_after_the_epoch_equals_uninterrupted(
     folder: Path, whole: list[dict[str, bytes]], batches: int
 ) -> None:
     run = build(folder, f"half{batches}", *OPTIONS)
-    run.hooks.hooks.insert(0, Interrupt(batches, folder / f"half{batches}" / "saved"))
+    run.hooks.hooks.insert(0, SaveAndInterrupt(batches, folder / f"half{batches}" / "saved"))
     # The average is made before the checkpoint, as it would be by the hook that writes it.
     assert run.average is not None
     run.hooks.hooks.remove(run.average)

@@ -19,7 +19,7 @@ from ppocr.engine.run import TrainingRun
 from ppocr.engine.weight_average import AVERAGE, RAW, WeightAverage, evaluated_weights
 from ppocr.errors import ConfigError
 from ppocr.weights import read_weights
-from tests.engine.stubs import config_for, make_run, weights
+from tests.engine.stubs import SaveAndInterrupt, config_for, make_run, weights
 from tools.program import train
 
 Arrays = dict[str, npt.NDArray[np.float32]]
@@ -51,21 +51,8 @@ class Watch(Hook):
             self.seen.append(arrays_of(run))
 
 
-class Interrupt(Hook):
-    """Saves a checkpoint after a number of batches and ends the run."""
-
-    def __init__(self, batches: int, prefix: Path) -> None:
-        self.left, self.prefix = batches, prefix
-
-    def after_step(self, run: TrainingRun) -> None:
-        self.left -= 1
-        if self.left == 0:
-            save_checkpoint(run, self.prefix)
-            raise KeyboardInterrupt
-
-
 def interrupted(folder: Path, batches: int, *options: str, decay: float | None = 0.8) -> TrainingRun:
-    run = averaged_run(folder, *options, hooks=[Interrupt(batches, folder / "half")], decay=decay)
+    run = averaged_run(folder, *options, hooks=[SaveAndInterrupt(batches, folder / "half")], decay=decay)
     with pytest.raises(KeyboardInterrupt):
         train(run)
     return run
